@@ -1,0 +1,44 @@
+# `make` sets up an environment in .venv and runs the default config; `make help` lists the rest.
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?=
+BIN := .venv/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.DEFAULT_GOAL := run
+.PHONY: run test check docs report clean help
+
+run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
+	@$(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+	@echo "Done: open results/clips/*/index.html"
+
+test: check ## Check style, then run all tests
+	@$(RUN) python -m pytest
+
+check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) snakefmt --check Snakefile workflow
+	@$(RUN) snakemake --lint
+
+docs: .venv/installed ## Write config/README.md and the schema anew from the models
+	@$(RUN) python -m searchlight.reference
+
+report: .venv/installed ## Pack all videos and pages into report.zip
+	@$(RUN) snakemake --report report.zip
+
+clean: ## Remove all results
+	find results -mindepth 1 -not -name .gitkeep -delete
+
+help: ## List these targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Searchlight needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@

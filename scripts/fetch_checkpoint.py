@@ -1,0 +1,10 @@
+"""Fetch an agent's checkpoint and convert it to safetensors."""
+
+from searchlight.job import job
+
+with job("fetch_checkpoint", snakemake.log[0], snakemake.threads) as notice:
+    from searchlight.checkpoint import fetch_checkpoint
+
+    fetch_checkpoint(
+        **snakemake.params.source, bundled=snakemake.params.bundled, output=snakemake.output[0], notice=notice
+    )

@@ -1,0 +1,15 @@
+"""Write the page that shows a clip."""
+
+from searchlight.job import job
+
+with job("page", snakemake.log[0], snakemake.threads):
+    from searchlight.page import write_page
+
+    write_page(
+        snakemake.input.clips,
+        snakemake.input.gameplay,
+        snakemake.input.videos,
+        snakemake.output[0],
+        clip=snakemake.wildcards.clip,
+        **snakemake.params.page,
+    )

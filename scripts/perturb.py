@@ -1,0 +1,16 @@
+"""Compute the policy's responses to a perturbation for one block of frames."""
+
+from searchlight.job import job
+
+with job("perturb", snakemake.log[0], snakemake.threads):
+    from searchlight.responses import perturb_block
+
+    perturb_block(
+        snakemake.input.policy,
+        snakemake.input.episode,
+        snakemake.output[0],
+        perturbation=snakemake.params.perturbation,
+        block=int(snakemake.wildcards.block),
+        block_size=snakemake.params.block_size,
+        threads=snakemake.threads,
+    )

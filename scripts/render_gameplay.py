@@ -1,0 +1,16 @@
+"""Render a clip's frames as they were played."""
+
+from searchlight.job import job
+
+with job("render_gameplay", snakemake.log[0], snakemake.threads):
+    from searchlight.render import Style, render_gameplay
+
+    render_gameplay(
+        snakemake.input.episode,
+        snakemake.output[0],
+        clip=snakemake.wildcards.clip,
+        frames=snakemake.params.frames,
+        style=Style(**snakemake.params.video["style"]),
+        fps=snakemake.params.video["fps"],
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,8 @@
+"""Turn one block's responses into saliency maps."""
+
+from searchlight.job import job
+
+with job("score", snakemake.log[0], snakemake.threads):
+    from searchlight.scoring import score_block
+
+    score_block(snakemake.input.responses, snakemake.output[0], scorer=snakemake.params.scorer)

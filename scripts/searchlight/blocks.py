@@ -1,0 +1,38 @@
+"""Blocks: fixed runs of consecutive frames of an episode, the unit of parallel work.
+
+Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by the episode's end, so a clip decides
+which blocks are needed and never what is in them.
+"""
+
+from searchlight.errors import SearchlightError
+
+
+def blocks_of(first: int, last: int, size: int) -> range:
+    """Return the blocks of ``size`` frames that hold the frames ``first`` to ``last`` (both included)."""
+    return range(first // size, last // size + 1)
+
+
+def frames_of(block: int, size: int, length: int) -> range:
+    """Return the frames of a block in an episode of ``length`` frames.
+
+    Raises:
+        SearchlightError: the block starts past the episode's end.
+    """
+    start = block * size
+    if start >= length:
+        raise SearchlightError(f"block {block} starts at frame {start}, but the episode has frames 0 to {length - 1}")
+    return range(start, min(start + size, length))
+
+
+def check_frames(clip: str, frames: tuple[int, int], length: int) -> range:
+    """Return a clip's frames as a range, once it is sure that the episode holds them.
+
+    Raises:
+        SearchlightError: the last frame lies past the episode's end.
+    """
+    first, last = frames
+    if last >= length:
+        raise SearchlightError(
+            f"clips.{clip}.frames: found [{first}, {last}], but the episode has frames 0 to {length - 1}"
+        )
+    return range(first, last + 1)

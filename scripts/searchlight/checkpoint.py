@@ -1,0 +1,223 @@
+"""From an agent's published checkpoint to safetensors: fetched, verified, read as weights alone.
+
+Checkpoints come from strangers. The digest is verified before anything is opened, archives are never unpacked (one
+member is read, up to a size limit, from an archive none of whose names leaves its folder), and pickles are read with
+``weights_only=True``. Nothing downstream of this module unpickles.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from searchlight.architecture import read_architecture
+from searchlight.checkpoint_source import local_path
+from searchlight.errors import SearchlightError, one_line
+from searchlight.files import written_whole
+
+MAX_BYTES = 2 * 1024**3
+METADATA = "searchlight"
+_NESTED = ("state_dict", "model", "model_state_dict")
+_SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
+
+
+def fetch_checkpoint(
+    checkpoint: str,
+    member: str | None,
+    sha256: str | None,
+    bundled: str | Path,
+    output: str | Path,
+    notice: Callable[[str], None],
+) -> None:
+    """Fetch a checkpoint and write its weights and where they are from as safetensors.
+
+    Args:
+        checkpoint: path, address, or ``bundled:NAME``.
+        member: name or pattern of a file in a zip archive.
+        sha256: digest that the file must have; where None, the one found is said.
+        bundled: folder of the checkpoints that ship with the project.
+        output: path of the safetensors to write.
+        notice: says one line to the user.
+
+    Raises:
+        SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
+            another architecture.
+    """
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".download-") as folder:
+        path = local_path(checkpoint, bundled) or download(checkpoint, Path(folder))
+        if not path.is_file():
+            raise SearchlightError(f"{path}: no such file{_bundled_names(checkpoint, bundled)}")
+        digest = _digest(path)
+        if sha256 is not None and digest != sha256:
+            raise SearchlightError(f"{checkpoint}: found sha256 {digest}, allowed: {sha256}")
+        if sha256 is None and not checkpoint.startswith("bundled:"):
+            notice(f"{checkpoint} is not pinned; to pin it, add under its agent:  sha256: {digest}")
+        if _is_archive(path):
+            path, member = extract_member(path, member, Path(folder))
+        elif member is not None:
+            raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
+        tensors = read_tensors(path, checkpoint)
+    architecture = read_architecture({name: array.shape for name, array in tensors.items()}, checkpoint)
+    metadata = {
+        "source": checkpoint,
+        "member": member,
+        "sha256": digest,
+        "cell": architecture.cell,
+        "actions": architecture.actions,
+    }
+    with written_whole(output) as partial:
+        # One entry, since the order of several is not kept, and equal weights should be equal bytes.
+        save_file(tensors, partial, {METADATA: json.dumps(metadata, sort_keys=True)})
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Return what ``fetch_checkpoint`` recorded: source, member, sha256, cell, actions."""
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()[METADATA])
+
+
+def download(address: str, folder: Path) -> Path:
+    """Download a file into a folder, with progress in the log, tried up to four times.
+
+    Raises:
+        SearchlightError: it could not be had whole.
+    """
+    import pooch
+    import requests
+
+    name = "download"
+    registry = pooch.create(folder, base_url="", registry={name: None}, urls={name: address}, retry_if_failed=3)
+    try:
+        return Path(registry.fetch(name, downloader=pooch.HTTPDownloader(progressbar=True, timeout=60)))
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise SearchlightError(f"{address}: download failed: {one_line(error)}") from error
+
+
+def extract_member(archive: Path, member: str | None, folder: Path) -> tuple[Path, str]:
+    """Copy one member of a zip archive into ``folder``, under a name of our own.
+
+    Args:
+        archive: the zip file.
+        member: a name or pattern; of several matches the one with the highest step number. None: any weights.
+        folder: where to put it.
+
+    Returns:
+        The path of the copy, and the member's name.
+
+    Raises:
+        SearchlightError: a name leaves the archive's folder, none or several members fit, or one is too large.
+    """
+    with zipfile.ZipFile(archive) as file:
+        names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+        for name in names:
+            if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
+                raise SearchlightError(f"{archive.name}: found the member '{name}', allowed: names inside the archive")
+        pattern = member or "*"
+        matches = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+        if member is None:
+            matches = [name for name in matches if name.endswith(_SUFFIXES)]
+        chosen = _highest_step(matches, archive.name, member, names)
+        if file.getinfo(chosen).file_size > MAX_BYTES:
+            raise SearchlightError(f"{archive.name}: {chosen}: found over {MAX_BYTES} bytes, allowed: less")
+        target = folder / "member"
+        try:
+            # zipfile stops at the size that was just checked, whatever the compressed data say.
+            with file.open(chosen) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            raise SearchlightError(f"{archive.name}: {chosen}: cannot be read: {one_line(error)}") from error
+    return target, chosen
+
+
+def read_tensors(path: Path, source: str) -> dict[str, np.ndarray]:
+    """Return the float32 weights of a checkpoint file by name, sorted; ``source`` is how errors call it.
+
+    Raises:
+        SearchlightError: the file is cut off, is no checkpoint, or asks to run code.
+    """
+    with path.open("rb") as file:
+        is_safetensors = file.read(9)[8:] == b"{"
+    state = _read_safetensors(path, source) if is_safetensors else _read_torch(path, source)
+    if state and all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): array for name, array in state.items()}
+    return {name: np.ascontiguousarray(state[name], dtype=np.float32) for name in sorted(state)}
+
+
+def _read_safetensors(path: Path, source: str) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
+    except (SafetensorError, TypeError, OSError) as error:
+        raise SearchlightError(f"{source}: cannot be read as safetensors: {one_line(error)}") from error
+
+
+def _read_torch(path: Path, source: str) -> dict[str, np.ndarray]:
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch raise many kinds; all mean the same to the user
+        reason = one_line(error).partition(". ")[0]
+        raise SearchlightError(f"{source}: cannot be read as weights alone: {reason}") from error
+    while isinstance(content, Mapping):
+        nested = [content[key] for key in _NESTED if isinstance(content.get(key), Mapping)]
+        if not nested:
+            break
+        content = nested[0]
+    if not isinstance(content, Mapping):
+        raise SearchlightError(f"{source}: found a {type(content).__name__}, allowed: a state dict")
+    return {
+        str(name): value.detach().float().numpy() for name, value in content.items() if isinstance(value, torch.Tensor)
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_archive(path: Path) -> bool:
+    """Tell a zip of checkpoints from a torch file, which is a zip too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as file:
+        return not any(name.endswith("/data.pkl") and name.count("/") == 1 for name in file.namelist())
+
+
+def _highest_step(matches: list[str], archive: str, member: str | None, names: list[str]) -> str:
+    asked = f"member '{member}'" if member else "no member asked for"
+    if not matches:
+        raise SearchlightError(f"{archive}: {asked}, allowed: {_some(names)}")
+    if len(matches) == 1:
+        return matches[0]
+    numbers = {name: re.findall(r"\d+", PurePosixPath(name).name) for name in matches}
+    ranked = sorted(matches, key=lambda name: int(numbers[name][-1]) if numbers[name] else -1)
+    best = [name for name in matches if numbers[name][-1:] == numbers[ranked[-1]][-1:]]
+    if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
+        raise SearchlightError(f"{archive}: {asked} fits several, name one of: {_some(matches)}")
+    return best[0]
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+def _bundled_names(checkpoint: str, bundled: str | Path) -> str:
+    if not checkpoint.startswith("bundled:"):
+        return ""
+    return ", allowed: " + ", ".join(f"bundled:{path.stem}" for path in sorted(Path(bundled).glob("*.safetensors")))

@@ -1,0 +1,11 @@
+"""The one exception that a user is meant to see."""
+
+
+class SearchlightError(Exception):
+    """A mistake or a fault that one line can explain: the file or key, what was found, what is allowed."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of any exception folded into one line."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

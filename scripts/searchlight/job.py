@@ -1,0 +1,74 @@
+"""What surrounds every job: its log, its one line when it fails, its number of threads."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from searchlight.errors import SearchlightError, one_line
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "ZARR_THREADING__MAX_WORKERS",
+)
+
+
+# glibc's mallopt: serve arrays of up to 32 MiB from the heap, and keep what was freed.
+_MALLOPT = {-3: 32 * 1024**2, -1: 2**30, -2: 64 * 1024**2}
+
+
+@contextmanager
+def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str], None]]:
+    """Run a job: all that it and its libraries print goes to ``log``; a failure is one line on the terminal.
+
+    The number of threads that numerical libraries may use is set here, before they are imported. On an error the
+    traceback goes to the log, the line names the log, and the process exits with 1.
+
+    Yields:
+        A function that says one line to the user: on the terminal, and in the log.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    _keep_freed_memory()
+    warnings.simplefilter("ignore")  # libraries' advice to their own developers
+    log = Path(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+
+    def notice(line: str) -> None:
+        text = f"{name}: {line}\n"
+        os.write(target, text.encode())
+        os.write(terminal, text.encode())  # at once, so that lines of parallel jobs do not mix
+
+    try:
+        yield notice
+    except Exception as error:
+        traceback.print_exc()
+        kind = "" if isinstance(error, SearchlightError) else f"{type(error).__name__}: "
+        notice(f"{kind}{one_line(error)} (log: {log})")
+        sys.exit(1)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _keep_freed_memory() -> None:
+    """Spare the kernel from mapping a network's large temporaries afresh in every forward: half of its time."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt is not None:
+        for parameter, value in _MALLOPT.items():
+            mallopt(parameter, value)

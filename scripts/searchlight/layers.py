@@ -1,0 +1,3 @@
+"""The videos that each method of a clip becomes."""
+
+LAYERS = ("actor", "critic", "both", "side-by-side")

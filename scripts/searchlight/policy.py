@@ -1,0 +1,76 @@
+"""The agent's network: ``step(observation, memory) -> logits, value, memory``.
+
+Memory is a mapping of named arrays that the family defines (``h`` and ``c`` for an LSTM, ``h`` for a GRU); nothing
+outside this module and ``searchlight.architecture`` knows which there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from searchlight.architecture import PADDING, STRIDE, Architecture, read_architecture
+from searchlight.preprocessing import OBSERVATION
+
+Memory = Mapping[str, Tensor]
+
+
+class Policy(nn.Module):
+    """Convolutions with ELU, a recurrent cell, and linear heads for the actor and the critic."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        channels = architecture.channels
+        self.convolutions: list[nn.Conv2d] = []
+        for index, (before, after) in enumerate(pairwise(channels), start=1):
+            convolution = nn.Conv2d(before, after, architecture.kernel, stride=STRIDE, padding=PADDING)
+            self.convolutions.append(convolution)
+            self.add_module(f"conv{index}", convolution)  # the names that checkpoints use
+        features = self.trunk(torch.zeros(1, channels[0], *OBSERVATION)).shape[1]
+        kind = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}[architecture.cell]
+        self.add_module(architecture.cell, kind(features, architecture.hidden))
+        self.actor_linear = nn.Linear(architecture.hidden, architecture.actions)
+        self.critic_linear = nn.Linear(architecture.hidden, 1)
+
+    def trunk(self, observation: Tensor) -> Tensor:
+        """Return the flattened features (batch, features) of observations (batch, 1, 80, 80)."""
+        for convolution in self.convolutions:
+            observation = nn.functional.elu(convolution(observation))
+        return observation.flatten(1)
+
+    def initial_memory(self) -> dict[str, Tensor]:
+        """Return the memory before the first frame: zeros, (1, hidden) each."""
+        return {name: torch.zeros(1, self.architecture.hidden) for name in self.architecture.memory}
+
+    def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Look at observations and decide.
+
+        Args:
+            observation: (batch, 1, 80, 80) float32 in 0..1.
+            memory: arrays of (batch, hidden), or (1, hidden) to be shared by the batch.
+
+        Returns:
+            Logits (batch, action), value (batch,), and the memory after the step, (batch, hidden) each.
+        """
+        features = self.trunk(observation)
+        before = tuple(memory[name].expand(len(features), -1) for name in self.architecture.memory)
+        after = self.lstm(features, before) if self.architecture.cell == "lstm" else (self.gru(features, *before),)
+        hidden = after[0]
+        state = dict(zip(self.architecture.memory, after, strict=True))
+        return self.actor_linear(hidden), self.critic_linear(hidden)[:, 0], state
+
+
+def load_policy(path: str | Path) -> Policy:
+    """Load a policy from the safetensors that ``searchlight.checkpoint`` wrote, ready to be evaluated."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    policy = Policy(read_architecture(shapes, str(path)))
+    policy.load_state_dict(tensors)
+    return policy.eval().requires_grad_(False)

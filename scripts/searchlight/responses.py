@@ -1,0 +1,180 @@
+"""The agent's outputs under every mask: the expensive part, and the only one that runs the network.
+
+The frame is the unit of arithmetic. What is computed for a frame depends on that frame alone, so results are
+bit-identical for any block size and any number of jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from searchlight.blocks import frames_of
+from searchlight.checkpoint import read_metadata
+from searchlight.errors import SearchlightError
+from searchlight.perturbation import Patches, Perturbation
+from searchlight.policy import Memory, Policy, load_policy
+from searchlight.preprocessing import OBSERVATION
+from searchlight.store import Reader, Variable, create, load
+
+# Observations in one forward: larger batches are no faster, and their temporaries are mapped afresh each time.
+BATCH = 64
+TOLERANCE = 1e-4
+# Masks in one chunk of the store along that axis.
+CHUNK_MASKS = 2**14
+
+
+def respond(
+    policy: Policy, observation: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
+    """Return the policy's outputs for one observation, as it is and under each mask.
+
+    Args:
+        policy: the network.
+        observation: (80, 80) float32.
+        memory: arrays of (1, hidden).
+        patches: what the masks change; masks that are in none take the reference's output exactly.
+        count: number of masks.
+
+    Returns:
+        Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value; all float32.
+    """
+    reference_logits, reference_value, _ = policy.step(_batch(observation), memory)
+    logits = np.repeat(reference_logits.numpy(), count, axis=0)
+    value = np.repeat(reference_value.numpy(), count)
+    whole = np.empty((BATCH, *OBSERVATION), np.float32)
+    for found in patches:
+        height, width = found.values.shape[1:]
+        for start in range(0, len(found.masks), BATCH):
+            chosen = slice(start, start + BATCH)
+            masks = found.masks[chosen]
+            batch = whole[: len(masks)]
+            batch[...] = observation
+            places = zip(batch, found.tops[chosen], found.lefts[chosen], found.values[chosen], strict=True)
+            for seen, top, left, patch in places:
+                seen[top : top + height, left : left + width] = patch
+            some_logits, some_value, _ = policy.step(torch.from_numpy(batch)[:, None], memory)
+            logits[masks] = some_logits.numpy()
+            value[masks] = some_value.numpy()
+    return logits, value, reference_logits[0].numpy(), reference_value[0].numpy()
+
+
+@torch.inference_mode()
+def perturb_block(
+    policy_path: str | Path,
+    episode_path: str | Path,
+    output: str | Path,
+    *,
+    perturbation: dict[str, Any],
+    block: int,
+    block_size: int,
+    threads: int = 1,
+) -> None:
+    """Write the responses to a perturbation for one block of an episode's frames.
+
+    Args:
+        policy_path: safetensors written by ``searchlight.checkpoint``.
+        episode_path: store written by ``searchlight.rollout``.
+        output: path of the store to write: ``logits`` (frame, mask, action_index), ``value`` (frame, mask),
+            ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, and ``frame``.
+        perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
+        block: index of the block.
+        block_size: frames in a block.
+        threads: of torch, in one job.
+
+    Raises:
+        SearchlightError: the block lies past the episode's end, or a frame's recorded outputs are not those that
+            the policy gives for it.
+    """
+    torch.set_num_threads(threads)
+    policy = load_policy(policy_path)
+    with load(episode_path) as episode:
+        length = episode.shape("frame")[0]
+        frames = frames_of(block, block_size, length)
+        perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
+        count = len(perturbed.masks)
+        actions = policy.architecture.actions
+        lag = perturbation["memory_lag"]
+        first = max(0, frames.start - lag)
+        rows = slice(frames.start, frames.stop)
+        screens = episode.read("frame", rows)
+        recorded = episode.read("logits", rows), episode.read("value", rows)
+        memory = {
+            name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
+            for name in policy.architecture.memory
+        }
+        attributes = _attributes(episode, policy_path, perturbation, block, block_size)
+    with create(output) as writer:
+        chunk = min(count, CHUNK_MASKS)
+        shape = (len(frames), count)
+        logits = writer.array(
+            "logits", ("frame", "mask", "action_index"), (*shape, actions), np.float32, (1, chunk, actions)
+        )
+        value = writer.array("value", ("frame", "mask"), shape, np.float32, (1, chunk))
+        references = np.empty((len(frames), actions), np.float32), np.empty(len(frames), np.float32)
+        for row, frame in enumerate(frames):
+            observation = perturbed.prepare(screens[row])
+            at = _memory_at(memory, frame - first)
+            _check_recorded(
+                policy, observation, at, recorded[0][row], recorded[1][row], f"{episode_path}: frame {frame}"
+            )
+            at = _memory_at(memory, max(0, frame - lag - first))
+            found = perturbed.patches(screens[row], observation)
+            logits[row], value[row], references[0][row], references[1][row] = respond(
+                policy, observation, at, found, count
+            )
+        writer.variable("reference_logits", Variable(("frame", "action_index"), references[0]))
+        writer.variable("reference_value", Variable(("frame",), references[1]))
+        writer.variable("frame", Variable(("frame",), np.array(frames)))
+        writer.attributes(attributes)
+
+
+def _batch(observation: np.ndarray) -> Tensor:
+    return torch.from_numpy(observation)[None, None]
+
+
+def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
+    return {name: array[index : index + 1] for name, array in memory.items()}
+
+
+def _check_recorded(
+    policy: Policy, observation: np.ndarray, memory: Memory, logits: np.ndarray, value: np.ndarray, where: str
+) -> None:
+    """Check the invariant that the store holds what the policy computes from it.
+
+    Raises:
+        SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
+    """
+    expected_logits, expected_value, _ = policy.step(_batch(observation), memory)
+    for name, recorded, expected in (
+        ("logits", logits, expected_logits[0].numpy()),
+        ("value", np.atleast_1d(value), expected_value.numpy()),
+    ):
+        difference = float(np.abs(recorded - expected).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise SearchlightError(
+                f"{where}: recorded {name} differ from the policy's by {difference:.3g}, allowed: {TOLERANCE:g} of "
+                "their size; the episode was not played by this checkpoint, or was changed"
+            )
+
+
+def _attributes(
+    episode: Reader, policy_path: str | Path, perturbation: dict[str, Any], block: int, block_size: int
+) -> dict[str, Any]:
+    played, given = episode.attributes["checkpoint"]["sha256"], read_metadata(policy_path)["sha256"]
+    if played != given:
+        raise SearchlightError(
+            f"{episode.path}: played by the checkpoint {played}, but {policy_path} is {given}; play it again"
+        )
+    kept = ("agent", "seed", "environment", "preprocessing", "checkpoint")
+    return {
+        **{name: episode.attributes[name] for name in kept},
+        "perturbation": perturbation,
+        "block": block,
+        "block_size": block_size,
+    }

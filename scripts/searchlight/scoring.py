@@ -1,0 +1,198 @@
+"""From responses to saliency maps: cheap, and without the network.
+
+The scorers of xaitk-saliency that a config is likely to name are computed here for all outputs at once, equal to
+xaitk's own; any other runs through xaitk's interface. One sum underlies them all: what each mask hid, weighted by
+what hiding it did to an output.
+
+A map of the actor is the sum of its outputs' absolute maps, a map of the critic the absolute of its one, as in the
+XAITK notebook. A map with no signal is zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from searchlight import plugins
+from searchlight.masks import Masks
+from searchlight.perturbation import masks_of
+from searchlight.store import create, load
+
+# Masks whose weights are dense in memory at a time, and frames whose sums are.
+CHUNK_MASKS = 256
+CHUNK_FRAMES = 16
+# Below this part of masked area a sparse product is the faster one.
+SPARSE_DENSITY = 0.25
+
+Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class HiddenSums:
+    """Sums over masks, at each pixel, of what a mask hid there times a weight of that mask."""
+
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
+        self._sparse = _sparse_hidden(masks) if masks.in_memory and masks.density < SPARSE_DENSITY else None
+        self.coverage = self(np.ones((1, len(masks), 1)))[0, 0]
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Return sum_i (1 - mask_i) weight_i.
+
+        Args:
+            weights: (frame, mask, output).
+
+        Returns:
+            (frame, output, height, width) float64; each frame's sums depend on its own weights alone.
+        """
+        frames, _, outputs = weights.shape
+        height, width = self._masks.shape
+        if self._sparse is not None:
+            columns = weights.astype(np.float64).transpose(1, 0, 2).reshape(len(self._masks), -1)
+            sums = (self._sparse @ columns).T
+        else:
+            sums = np.zeros((frames * outputs, height * width))
+            for start in range(0, len(self._masks), CHUNK_MASKS):
+                stop = min(start + CHUNK_MASKS, len(self._masks))
+                hidden = 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
+                # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
+                for frame in range(frames):
+                    part = weights[frame, start:stop].astype(np.float64).T @ hidden
+                    sums[frame * outputs : (frame + 1) * outputs] += part
+        return sums.reshape(frames, outputs, height, width)
+
+
+def _sparse_hidden(masks: Masks) -> sparse.csr_array:
+    height, width = masks.shape
+    pixels, values, counts = [], [], []
+    for index in range(len(masks)):
+        top, bottom, left, right = masks.boxes[index]
+        hidden = 1.0 - masks.values(index).astype(np.float64)
+        pixels.append((np.arange(top, bottom)[:, None] * width + np.arange(left, right)).ravel())
+        values.append(hidden.ravel())
+        counts.append(hidden.size)
+    columns = np.repeat(np.arange(len(masks)), counts)
+    shape = (height * width, len(masks))
+    return sparse.csr_array((np.concatenate(values), (np.concatenate(pixels), columns)), shape=shape)
+
+
+def _over_own_maximum(maps: np.ndarray) -> np.ndarray:
+    """Divide each map by its largest absolute value; zeros stay."""
+    largest = np.abs(maps).max(axis=(-2, -1), keepdims=True)
+    return maps / np.where(largest == 0, 1, largest)
+
+
+def _occlusion(sums: HiddenSums) -> Scorer:
+    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        # The difference in the outputs' own precision, as xaitk takes it.
+        return _over_own_maximum(sums(reference[:, None] - perturbed) / np.where(sums.coverage == 0, 1, sums.coverage))
+
+    return score
+
+
+def _rise(sums: HiddenSums, p1: float) -> Scorer:
+    def score(_reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        # sum_i (mask_i - p1) f_i = (1 - p1) sum_i f_i - sum_i (1 - mask_i) f_i
+        total = perturbed.sum(axis=1, dtype=np.float64)[..., None, None]
+        return _over_own_maximum((1 - p1) * total - sums(perturbed))
+
+    return score
+
+
+def _squared_difference(sums: HiddenSums) -> Scorer:
+    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        half_square = 0.5 * ((reference[:, None] - perturbed) ** 2).sum(axis=2, keepdims=True)
+        return sums(half_square) / np.where(sums.coverage == 0, 1, sums.coverage)
+
+    return score
+
+
+def _squared_difference_stretched(sums: HiddenSums) -> Scorer:
+    plain = _squared_difference(sums)
+
+    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        maps = plain(reference, perturbed)
+        return _over_own_maximum(maps - maps.min(axis=(-2, -1), keepdims=True))
+
+    return score
+
+
+def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer:
+    plugin = plugins.build("scorer", name, arguments)
+    dense = masks.dense(0, len(masks))
+
+    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        maps = [np.asarray(plugin(ref, outputs, dense)) for ref, outputs in zip(reference, perturbed, strict=True)]
+        stacked = np.stack([one[None] if one.ndim == 2 else one for one in maps])
+        return np.where(np.isfinite(stacked), stacked, 0)
+
+    return score
+
+
+def make_scorer(scorer: dict[str, dict[str, Any]], masks: Masks) -> Scorer:
+    """Return a function that scores frames.
+
+    Args:
+        scorer: ``{NAME: {argument: value}}`` as ``searchlight.plugins.check`` returns it.
+        masks: those of the perturbation.
+
+    Returns:
+        A function of reference outputs (frame, output) and perturbed outputs (frame, mask, output) that returns
+        maps (frame, output or 1, height, width).
+
+    Raises:
+        SearchlightError: the plug-in cannot be built.
+    """
+    ((name, arguments),) = scorer.items()
+    if name not in plugins.SCORERS:
+        return _through_xaitk(masks, name, arguments)
+    sums = HiddenSums(masks)
+    vectorised: dict[str, Callable[..., Scorer]] = {
+        "OcclusionScoring": _occlusion,
+        "RISEScoring": _rise,
+        "SquaredDifferenceScoring": _squared_difference_stretched,
+        "SquaredDifference": _squared_difference,
+    }
+    return vectorised[name](sums, **arguments)
+
+
+def saliency(scorer: Scorer, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    """Return one map a frame, (frame, height, width) float32: the sum over outputs of the absolute maps."""
+    return np.abs(scorer(reference, perturbed)).sum(axis=1).astype(np.float32)
+
+
+def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[str, dict[str, Any]]) -> None:
+    """Write the saliency maps of one block.
+
+    Args:
+        responses_path: store written by ``searchlight.responses``.
+        output: path of the store to write: ``actor`` and ``critic``, (frame, y, x) float32 as the scorer gives
+            them, in the perturbed image's own size, and ``frame``.
+        scorer: of the config.
+    """
+    with load(responses_path) as responses, create(output) as writer:
+        perturbation = responses.attributes["perturbation"]
+        masks = masks_of(perturbation)
+        score = make_scorer(scorer, masks)
+        frames = responses.read("frame")
+        shape = (len(frames), *masks.shape)
+        arrays = {
+            name: writer.array(name, ("frame", "y", "x"), shape, np.float32, (CHUNK_FRAMES, *masks.shape))
+            for name in ("actor", "critic")
+        }
+        for rows in _runs(len(frames)):
+            logits, value = responses.read("logits", rows), responses.read("value", rows)
+            reference_logits = responses.read("reference_logits", rows)
+            reference_value = responses.read("reference_value", rows)
+            arrays["actor"][rows] = saliency(score, reference_logits, logits)
+            arrays["critic"][rows] = saliency(score, reference_value[:, None], value[..., None])
+        writer.array("frame", ("frame",), (len(frames),), np.int64, (len(frames),))[:] = frames
+        writer.attributes({**responses.attributes, "scorer": scorer})
+
+
+def _runs(count: int) -> Iterator[slice]:
+    for start in range(0, count, CHUNK_FRAMES):
+        yield slice(start, min(start + CHUNK_FRAMES, count))

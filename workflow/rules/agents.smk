@@ -1,0 +1,46 @@
+# Agents: their weights, and the episodes they play.
+
+
+rule fetch_checkpoint:
+    input:
+        checkpoint=checkpoint_file,
+        code=code("fetch_checkpoint"),
+    output:
+        "results/agents/{agent}/policy.safetensors",
+    log:
+        "results/logs/fetch_checkpoint/{agent}.log",
+    benchmark:
+        "results/benchmarks/fetch_checkpoint/{agent}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        source=checkpoint_source,
+        bundled=str(BUNDLED),
+    script:
+        "../../scripts/fetch_checkpoint.py"
+
+
+rule rollout:
+    input:
+        policy="results/agents/{agent}/policy.safetensors",
+        code=code("rollout"),
+    output:
+        "results/episodes/{agent}/seed-{seed}.zarr.zip",
+    log:
+        "results/logs/rollout/{agent}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/rollout/{agent}/seed-{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        episode=episode_settings,
+    script:
+        "../../scripts/rollout.py"

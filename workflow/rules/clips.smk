@@ -1,0 +1,129 @@
+# Clips: what a user asked for, as one store, as videos, as a page.
+
+
+rule collect:
+    input:
+        episode=episode_of_clip,
+        saliency=saliency_of_clip,
+        code=code("collect"),
+    output:
+        "results/clips/{clip}/{method}.zarr.zip",
+    log:
+        "results/logs/collect/{clip}/{method}.log",
+    benchmark:
+        "results/benchmarks/collect/{clip}/{method}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        clip=clip_settings,
+    script:
+        "../../scripts/collect.py"
+
+
+rule render_gameplay:
+    input:
+        episode=episode_of_clip,
+        code=code("render_gameplay", "render"),
+    output:
+        report(
+            "results/clips/{clip}/gameplay.mp4",
+            caption="../report/gameplay.rst",
+            category="{clip}",
+            labels={"shows": "gameplay", "method": "none"},
+        ),
+    log:
+        "results/logs/render_gameplay/{clip}.log",
+    benchmark:
+        "results/benchmarks/render_gameplay/{clip}.tsv"
+    # First after the episode: it knows whether the clip's frames are there, before the long work begins.
+    priority: 100
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        frames=clip_frames,
+        video=video_settings,
+    script:
+        "../../scripts/render_gameplay.py"
+
+
+rule render:
+    input:
+        clip="results/clips/{clip}/{method}.zarr.zip",
+        code=code("render"),
+    output:
+        actor=report(
+            "results/clips/{clip}/{method}.actor.mp4",
+            caption="../report/actor.rst",
+            category="{clip}",
+            labels={"shows": "actor", "method": "{method}"},
+        ),
+        critic=report(
+            "results/clips/{clip}/{method}.critic.mp4",
+            caption="../report/critic.rst",
+            category="{clip}",
+            labels={"shows": "critic", "method": "{method}"},
+        ),
+        both=report(
+            "results/clips/{clip}/{method}.both.mp4",
+            caption="../report/both.rst",
+            category="{clip}",
+            labels={"shows": "both in one frame", "method": "{method}"},
+        ),
+        side_by_side=report(
+            "results/clips/{clip}/{method}.side-by-side.mp4",
+            caption="../report/side-by-side.rst",
+            category="{clip}",
+            labels={"shows": "side by side", "method": "{method}"},
+        ),
+    log:
+        "results/logs/render/{clip}/{method}.log",
+    benchmark:
+        "results/benchmarks/render/{clip}/{method}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        video=video_settings,
+        gain=gain_settings,
+    script:
+        "../../scripts/render.py"
+
+
+rule page:
+    input:
+        clips=stores_of_clip,
+        gameplay="results/clips/{clip}/gameplay.mp4",
+        videos=videos_of_clip,
+        code=code("page"),
+    output:
+        report(
+            "results/clips/{clip}/index.html",
+            caption="../report/page.rst",
+            category="{clip}",
+            labels={"shows": "page", "method": "all"},
+        ),
+    log:
+        "results/logs/page/{clip}.log",
+    benchmark:
+        "results/benchmarks/page/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        page=page_settings,
+    script:
+        "../../scripts/page.py"

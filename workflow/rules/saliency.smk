@@ -1,0 +1,47 @@
+# Saliency, block by block: the network's responses to perturbations, and the maps that they make.
+
+
+rule perturb:
+    input:
+        policy="results/agents/{agent}/policy.safetensors",
+        episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+        code=code("perturb"),
+    output:
+        "results/responses/{agent}/seed-{seed}/{perturbation}/{block}.zarr.zip",
+    log:
+        "results/logs/perturb/{agent}/seed-{seed}/{perturbation}/{block}.log",
+    benchmark:
+        "results/benchmarks/perturb/{agent}/seed-{seed}/{perturbation}/{block}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=60,
+    params:
+        perturbation=perturbation_settings,
+        block_size=settings.block_size,
+    script:
+        "../../scripts/perturb.py"
+
+
+rule score:
+    input:
+        responses=responses_of_method,
+        code=code("score"),
+    output:
+        "results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip",
+    log:
+        "results/logs/score/{agent}/seed-{seed}/{method}/{block}.log",
+    benchmark:
+        "results/benchmarks/score/{agent}/seed-{seed}/{method}/{block}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        scorer=scorer_settings,
+    script:
+        "../../scripts/score.py"
