@@ -1,0 +1,99 @@
+"""What the tests share: the bundled agent, a short real episode of it, a project folder to run Snakemake in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from searchlight.checkpoint import fetch_checkpoint
+from searchlight.job import THREAD_VARIABLES
+from searchlight.rollout import play_episode
+
+for variable in THREAD_VARIABLES:
+    os.environ[variable] = "1"
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "resources" / "agents"
+# Real public agents, where a checkout has them beside it; tests that use them skip elsewhere.
+AGENTS = ROOT.parent / "shared" / "checkpoints" / "baby-a3c"
+STEPS = 140
+PROJECT_PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", "environment.yml")
+
+
+@pytest.fixture(scope="session")
+def policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled agent as `fetch_checkpoint` writes it."""
+    path = tmp_path_factory.mktemp("agent") / "policy.safetensors"
+    fetch_checkpoint("bundled:breakout", None, None, BUNDLED, path, print)
+    return path
+
+
+@pytest.fixture(scope="session")
+def episode_path(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first steps of a game of the bundled agent."""
+    path = tmp_path_factory.mktemp("episode") / "seed-1.zarr.zip"
+    play_episode(
+        policy_path,
+        path,
+        agent="breakout",
+        env="Breakout-v0",
+        preprocessing="cv2",
+        actions="greedy",
+        seed=1,
+        max_steps=STEPS,
+    )
+    return path
+
+
+def real_agent(name: str) -> Path:
+    """Return a real public agent's checkpoint, or skip the test."""
+    path = AGENTS / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not beside this checkout")
+    return path
+
+
+class Project:
+    """A copy of the project in a folder of its own, to run Snakemake in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake as a user does; ``config`` is the text of a config of its own, laid over the default."""
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        if "--cores" not in arguments:
+            command += ["--cores", "2"]
+        if config is not None:
+            path = self.folder / "test.yaml"
+            path.write_text(config, encoding="utf-8")
+            command += ["--configfile", path.name]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def copy(self, folder: Path) -> Project:
+        """Return a copy, results and Snakemake's memory of them included, dates kept."""
+        shutil.copytree(self.folder, folder, copy_function=shutil.copy2)
+        return Project(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh copy of the project without results."""
+    return new_project(tmp_path / "project")
+
+
+def new_project(folder: Path) -> Project:
+    folder.mkdir(parents=True)
+    for part in PROJECT_PARTS:
+        source = ROOT / part
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=ignore)
+        else:
+            shutil.copy2(source, folder / part)
+    return Project(folder)
