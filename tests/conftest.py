@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.job import THREAD_VARIABLES
 from searchlight.rollout import play_episode

@@ -29,9 +29,13 @@ from searchlight.errors import SearchlightError, one_line
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 TABLES = ("agents", "perturbations", "methods", "clips")
 
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# What texts must match, and how a user is told.
+_NAME, _COLOUR, _DIGEST = rf"^{NAME}$", r"^#[0-9a-fA-F]{6}$", r"^[0-9a-f]{64}$"
+PATTERNS = {_NAME: "letters, digits, '-' and '_'", _COLOUR: "#rrggbb", _DIGEST: "64 hex digits"}
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
+Digest = Annotated[str, StringConstraints(pattern=_DIGEST)]
 Preprocessing = Literal["cv2", "imresize"]
 
 
@@ -267,7 +271,11 @@ def read_config(config: dict[str, Any], catalogue: Path) -> Config:
     try:
         settings = Config.model_validate(config)
     except ValidationError as error:
-        raise SearchlightError("\n".join(f"config: {_explain(found)}" for found in error.errors())) from error
+        lines: dict[str, str] = {}
+        for found in error.errors():
+            line = _explain(found)
+            lines.setdefault(line.partition(": ")[0], line)  # a key of several types fails once for each
+        raise SearchlightError("\n".join(f"config: {line}" for line in lines.values())) from error
     agents = {name: _complete(name, agent, catalogue) for name, agent in settings.agents.items()}
     return settings.model_copy(update={"agents": agents})
 
@@ -310,7 +318,7 @@ def _explain(found: dict[str, Any]) -> str:
     location = found["loc"]
     if location and location[-1] == "[key]":
         key = ".".join(str(part) for part in location[:-2])
-        return f"{key}: found the name {found['input']!r}, allowed: letters, digits, '-' and '_'"
+        return f"{key}: found the name {found['input']!r}, allowed: {PATTERNS[_NAME]}"
     is_fill = len(location) > 2 and location[0] == "perturbations" and location[2] == "fill"
     if is_fill:
         location = location[:3]
@@ -332,9 +340,7 @@ def _explain(found: dict[str, Any]) -> str:
     if is_fill:
         return f"{key}: found {found['input']!r}, allowed: 0 to 255, [red, green, blue] or {{blur: sigma}}"
     if "pattern" in context:
-        allowed = {
-            NAME: "letters, digits, '-' and '_'",
-        }.get(context["pattern"].strip("^$"), f"what matches {context['pattern']}")
+        allowed = PATTERNS[context["pattern"]]
     elif "expected" in context:
         allowed = context["expected"]
     else:

@@ -7,6 +7,10 @@ by pydantic models, so that a config is checked without importing xaitk. Any oth
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -94,11 +98,25 @@ def known(kind: str) -> dict[str, type[Arguments]]:
 
 def xaitk_classes(kind: str) -> dict[str, type]:
     """Return every xaitk-saliency class of a kind, ``perturber`` or ``scorer``, that can be imported, by name."""
-    import xaitk_saliency.impls.gen_classifier_conf_sal.squared_difference_scoring  # noqa: F401  no entry point
-    from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
+    with _quiet():
+        import xaitk_saliency.impls.gen_classifier_conf_sal.squared_difference_scoring  # noqa: F401  no entry point
+        from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
 
-    interface = {"perturber": PerturbImage, "scorer": GenerateClassifierConfidenceSaliency}[kind]
-    return {plugin.__name__: plugin for plugin in interface.get_impls() if plugin.__name__ not in UNSUPPORTED}
+        interface = {"perturber": PerturbImage, "scorer": GenerateClassifierConfidenceSaliency}[kind]
+        return {plugin.__name__: plugin for plugin in interface.get_impls() if plugin.__name__ not in UNSUPPORTED}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what the discovery of plug-ins says of optional packages that are not there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def build(kind: str, name: str, arguments: dict[str, Any]) -> Any:

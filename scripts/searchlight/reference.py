@@ -1,0 +1,197 @@
+"""The reference of every key, and the JSON schema, written from the models of ``searchlight.config``.
+
+``python -m searchlight.reference`` (``make docs``) writes both; a test fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from searchlight import plugins
+from searchlight.config import PATTERNS, Agent, Blur, Clip, Config, Method, Perturbation, Video, read_catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "config" / "README.md"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
+
+_INTRODUCTION = """\
+# The configuration
+
+<!-- Written by `make docs` from the models in scripts/searchlight/config.py: edit those. -->
+
+`config.yaml` is the default run. Edit it and run `snakemake --cores all` again: only what changed is computed. Or keep
+your changes in a file of their own and lay it over the default:
+
+```
+snakemake --cores all --configfile config/notebook.yaml
+```
+
+Such a file holds only what differs. An entry set to `null` is taken out (`clips: {demo: null}`). Names of agents,
+perturbations, methods and clips are yours: letters, digits, `-` and `_`.
+
+| preset | what it is |
+|---|---|
+"""
+
+_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("Top level", Config),
+    ("`agents.NAME`", Agent),
+    ("`perturbations.NAME`", Perturbation),
+    ("`methods.NAME`", Method),
+    ("`clips.NAME`", Clip),
+    ("`video`", Video),
+)
+
+
+def render_reference() -> str:
+    """Return the text of ``config/README.md``."""
+    parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
+    for title, model in _TABLES:
+        parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(
+        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is installed "
+        "is found by its\nname too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
+        + "\n\n".join(
+            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
+        )
+    )
+    parts.append(
+        "## Scorers\n\n`SquaredDifference` is the project's own, the others are xaitk-saliency's; any other "
+        "`GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too.\n\n"
+        "| scorer | arguments | what it is |\n|---|---|---|\n"
+        + "".join(
+            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
+        ).rstrip()
+    )
+    parts.append(_catalogue())
+    parts.append(_BLOCK_SIZE)
+    return "\n\n".join(parts) + "\n"
+
+
+_BLOCK_SIZE = """\
+## Choosing `block_size`
+
+One `perturb` job works on one block, and pays a second or two to start. Smaller blocks spread over more cores and are
+lost more cheaply when a job fails; larger ones waste less on starting. Results are bit-identical either way, but a
+changed `block_size` computes all blocks anew."""
+
+
+def render_schema() -> str:
+    """Return the JSON schema of the config."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write the reference and the schema."""
+    REFERENCE.write_text(render_reference(), encoding="utf-8")
+    SCHEMA.parent.mkdir(parents=True, exist_ok=True)
+    SCHEMA.write_text(render_schema(), encoding="utf-8")
+
+
+def _preset_rows() -> list[str]:
+    rows = []
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        if path.name in ("config.yaml", "catalogue.yaml"):
+            continue
+        comment = " ".join(
+            line.removeprefix("#").strip() for line in _leading_comment(path.read_text(encoding="utf-8"))
+        )
+        rows.append(f"| [`{path.name}`]({path.name}) | {comment} |\n")
+    return rows
+
+
+def _leading_comment(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line)
+    return lines
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = ["| key | value | default | what it is |", "|---|---|---|---|"]
+    for name, info in model.model_fields.items():
+        cells = (f"`{name}`", _type(info.annotation, info), _default(info), info.description or "")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _arguments(model: type[BaseModel]) -> str:
+    fields = model.model_fields
+    return ", ".join(f"`{name}`: {_default(info)}" for name, info in fields.items()) or "none"
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    if info.default_factory is not None:
+        return "as below"
+    if info.default is None:
+        return "none"
+    return f"`{json.dumps(info.default)}`"
+
+
+def _type(annotation: Any, info: FieldInfo | None = None) -> str:
+    """Return a type in words, with its bounds."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    words: str
+    if origin is Literal:
+        words = " or ".join(f"`{value}`" for value in arguments)
+    elif origin in (Union, types.UnionType):
+        words = ", or ".join(_type(one) for one in arguments if one is not type(None))
+    elif origin is tuple and arguments[-1] is Ellipsis:
+        words = "list of " + _type(arguments[0])
+    elif origin is tuple:
+        words = "[" + ", ".join(_type(one) for one in arguments) + "]"
+    elif origin is dict:
+        inner = arguments[1]
+        words = "`{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
+    elif hasattr(annotation, "__metadata__"):
+        words = _type(arguments[0]) + _bounds(annotation.__metadata__)
+    elif annotation is Blur:
+        words = "`{blur: sigma}`"
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        words = "table"
+    else:
+        words = {int: "whole number", float: "number", str: "text"}.get(annotation, str(annotation))
+    return words + (_bounds(info.metadata) if info is not None else "")
+
+
+def _bounds(metadata: Any) -> str:
+    texts = []
+    for entry in metadata:
+        for one in getattr(entry, "metadata", None) or [entry]:
+            if getattr(one, "pattern", None):
+                texts.append(PATTERNS[one.pattern])
+            for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
+                bound = getattr(one, name, None)
+                if bound is not None:
+                    texts.append(f"{sign} {bound}")
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def _catalogue() -> str:
+    rows = ["| name | environment | preprocessing | from |", "|---|---|---|---|"]
+    for name, agent in read_catalogue(ROOT / "config" / "catalogue.yaml").items():
+        place = re.sub(r"^https://", "", agent.checkpoint)
+        rows.append(f"| `catalogue:{name}` | {agent.env} | {agent.preprocessing} | {place} |")
+    return (
+        "## The catalogue\n\nKnown public agents, from [`catalogue.yaml`](catalogue.yaml): address, digest where it is "
+        "known, environment and preprocessing. They are downloaded when first used.\n\n" + "\n".join(rows)
+    )
+
+
+if __name__ == "__main__":
+    main()

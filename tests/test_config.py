@@ -1,0 +1,148 @@
+"""The configuration: what it takes, and one line for each mistake."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+from searchlight import reference
+from searchlight.config import read_catalogue, read_config
+from searchlight.errors import SearchlightError
+
+CATALOGUE = ROOT / "config" / "catalogue.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def edited(*edits: tuple[str, Any]) -> dict[str, Any]:
+    """Return the default config with values set at dotted keys."""
+    config = copy.deepcopy(DEFAULT)
+    for key, value in edits:
+        *path, last = key.split("/")
+        table = config
+        for part in path:
+            table = table[part]
+        table[last] = value
+    return config
+
+
+def test_the_default_config_is_valid() -> None:
+    settings = read_config(DEFAULT, CATALOGUE)
+    assert settings.clips["demo"].methods == ("occlusion", "greydanus")
+    assert settings.methods["occlusion"].scorer == {"OcclusionScoring": {}}
+
+
+@pytest.mark.parametrize(
+    "preset", [p.name for p in sorted((ROOT / "config").glob("*.yaml")) if p.name != "catalogue.yaml"]
+)
+def test_every_preset_is_valid_over_the_default(preset: str) -> None:
+    from snakemake.utils import update_config
+
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load((ROOT / "config" / preset).read_text()))
+    read_config(config, CATALOGUE)
+
+
+def test_a_null_entry_is_left_out() -> None:
+    extra = {**DEFAULT["clips"]["demo"], "frames": [0, 1]}
+    settings = read_config(edited(("clips/other", extra), ("clips/demo", None)), CATALOGUE)
+    assert list(settings.clips) == ["other"]
+
+
+def test_an_agent_of_the_catalogue_brings_what_the_user_leaves_out() -> None:
+    agent = read_config(edited(("agents/breakout", {"checkpoint": "catalogue:baby-a3c-breakout-80"})), CATALOGUE)
+    breakout = agent.agents["breakout"]
+    assert (breakout.env, breakout.preprocessing) == ("Breakout-v4", "imresize")
+    assert breakout.checkpoint.startswith("https://")
+    assert breakout.sha256 == "af6c793df878de5021e95af93028e11107b9840b7c92d81f770574af32f4df77"
+
+
+def test_what_the_user_says_wins_over_the_catalogue() -> None:
+    entry = {"checkpoint": "catalogue:baby-a3c-breakout-80", "env": "Breakout-v0", "actions": "sampled"}
+    agent = read_config(edited(("agents/breakout", entry)), CATALOGUE).agents["breakout"]
+    assert (agent.env, agent.actions, agent.preprocessing) == ("Breakout-v0", "sampled", "imresize")
+
+
+def test_the_catalogue_pins_all_digests_that_are_known() -> None:
+    unpinned = [name for name, agent in read_catalogue(CATALOGUE).items() if agent.sha256 is None]
+    assert unpinned == ["xaitk-breakout"]
+
+
+WINDOW = "perturbations/window"
+MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
+    ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, agents"]),
+    ("unknown key of an agent", [("agents/breakout/colour", "red")], ["agents.breakout.colour: unknown key", "checkpoint, member"]),
+    ("unknown key of a video", [("video/colour", "red")], ["video.colour: unknown key", "zoom"]),
+    ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["occlusion"]})], ["clips.demo.frames: missing"]),
+    ("block size zero", [("block_size", 0)], ["block_size: found 0", "greater than 0"]),
+    ("block size of text", [("block_size", "many")], ["block_size: found 'many'", "integer"]),
+    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.window.perturber: found 'SlidingWindw'", "SlidingWindow, SlidingRadial, RISEGrid, RandomGrid"]),
+    ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: SlidingWindow"]),
+    ("unknown argument", [(WINDOW + "/perturber", {"SlidingWindow": {"windowsize": [5, 5]}})], ["SlidingWindow has no argument 'windowsize'", "window_size, stride"]),
+    ("wrong argument", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [0, 5]}})], ["SlidingWindow.stride.0: found 0"]),
+    ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["RISEGrid.s is missing", "n, s, p1, seed"]),
+    ("arguments of the wrong form", [(WINDOW + "/perturber", {"SlidingWindow": [5, 5]})], ["found [5, 5] as the arguments of SlidingWindow"]),
+    ("two perturbers", [(WINDOW + "/perturber", {"SlidingWindow": {}, "SlidingRadial": {}})], ["allowed: one name"]),
+    ("misspelt scorer", [("methods/occlusion/scorer", "Occlusion")], ["methods.occlusion.scorer: found 'Occlusion'", "SquaredDifference, OcclusionScoring"]),
+    ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.window.space: found 'pixels'", "'screen' or 'observation'"]),
+    ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.window.fill: found 300"]),
+    ("fill too bright for an observation", [("perturbations/blur/fill", 7)], ["perturbations.blur.fill: found 7", "0 to 1"]),
+    ("colour in an observation", [("perturbations/blur/fill", [1, 2, 3])], ["perturbations.blur.fill: found the colour", "0 to 1"]),
+    ("fractional level", [(WINDOW + "/fill", 0.5)], ["perturbations.window.fill: found 0.5", "whole levels"]),
+    ("fill of an unknown kind", [(WINDOW + "/fill", {"noise": 1})], ["perturbations.window.fill: found", "{blur: sigma}"]),
+    ("dangling agent", [("clips/demo/agent", "brekout")], ["clips.demo.agent: found 'brekout', allowed: breakout"]),
+    ("dangling method", [("clips/demo/methods", ["occlusion", "gray"])], ["clips.demo.methods: found 'gray', allowed: occlusion, greydanus"]),
+    ("dangling perturbation", [("methods/occlusion/perturbation", "door")], ["methods.occlusion.perturbation: found 'door', allowed: window, blur"]),
+    ("frames backwards", [("clips/demo/frames", [9, 3])], ["clips.demo.frames: found [9, 3]", "first frame <= last frame"]),
+    ("frames past max_steps", [("clips/demo/frames", [9, 3000])], ["clips.demo.frames: found [9, 3000]", "0 to 2999"]),
+    ("one frame number", [("clips/demo/frames", [9])], ["clips.demo.frames"]),
+    ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames.0: found -1"]),
+    ("the same method twice", [("clips/demo/methods", ["occlusion", "occlusion"])], ["clips.demo.methods: found", "each method once"]),
+    ("no clips", [("clips/demo", None)], ["clips: found {}"]),
+    ("two lengths of one episode", [("clips/more", {**DEFAULT["clips"]["demo"], "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
+    ("name with a slash", [("clips/a b", DEFAULT["clips"]["demo"])], ["clips: found the name 'a b'", "letters, digits"]),
+    ("name with a space", [("agents/my agent", DEFAULT["agents"]["breakout"])], ["agents: found the name 'my agent'"]),
+    ("name of dots", [("methods/..", DEFAULT["methods"]["occlusion"])], ["methods: found the name '..'"]),
+    ("digest of the wrong form", [("agents/breakout/sha256", "abc")], ["agents.breakout.sha256: found 'abc'", "64 hex digits"]),
+    ("plain http", [("agents/breakout/checkpoint", "http://example.org/a.tar")], ["agents.breakout: found 'http://example.org/a.tar' without sha256"]),
+    ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar'", "https://"]),
+    ("bundled path", [("agents/breakout/checkpoint", "bundled:../../etc/passwd")], ["agents.breakout.checkpoint: found 'bundled:../../etc/passwd'"]),
+    ("unknown entry of the catalogue", [("agents/breakout/checkpoint", "catalogue:pong")], ["agents.breakout.checkpoint: found 'catalogue:pong'", "baby-a3c-breakout-40"]),
+    ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "'cv2' or 'imresize'"]),
+    ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
+    ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
+    ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
+    ("a table that is a list", [("clips", ["demo"])], ["clips: found ['demo']"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edits", "fragments"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
+def test_a_mistake_is_one_line(edits: list[tuple[str, Any]], fragments: list[str]) -> None:
+    with pytest.raises(SearchlightError) as caught:
+        read_config(edited(*edits), CATALOGUE)
+    text = str(caught.value)
+    assert text.startswith("config: ")
+    assert "\n" not in text
+    for fragment in fragments:
+        assert fragment in text
+
+
+def test_two_mistakes_are_two_lines() -> None:
+    with pytest.raises(SearchlightError) as caught:
+        read_config(edited(("block_size", 0), ("video/zoom", 99)), CATALOGUE)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_the_reference_and_the_schema_are_those_of_the_models() -> None:
+    stale = "stale: run `make docs`"
+    assert reference.REFERENCE.read_text(encoding="utf-8") == reference.render_reference(), stale
+    assert reference.SCHEMA.read_text(encoding="utf-8") == reference.render_schema(), stale
+
+
+def test_the_reference_names_every_key() -> None:
+    text = reference.render_reference()
+    for table in (DEFAULT, *DEFAULT["agents"].values(), *DEFAULT["clips"].values(), DEFAULT["video"]):
+        for key in table:
+            assert f"`{key}`" in text
