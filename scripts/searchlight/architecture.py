@@ -57,7 +57,9 @@ def read_architecture(shapes: Mapping[str, tuple[int, ...]], source: str) -> Arc
         )
 
     cells = [cell for cell in GATES if f"{cell}.weight_ih" in shapes]
-    if len(cells) != 1:
+    if len(cells) > 1:
+        raise refuse(f"found both {' and '.join(cells)}")
+    if not cells:
         raise refuse(f"found the tensors {_some(shapes)}")
     cell = cells[0]
     convolutions = 0
@@ -65,9 +67,15 @@ def read_architecture(shapes: Mapping[str, tuple[int, ...]], source: str) -> Arc
         convolutions += 1
     if not convolutions or len(shapes["conv1.weight"]) != 4:
         raise refuse(f"found the tensors {_some(shapes)}")
-    kernel = shapes["conv1.weight"][-1]
+    for name, shape in sorted(shapes.items()):
+        if not shape or 0 in shape:
+            raise refuse(f"found {_some([name])} of shape {list(shape)}")
+    inputs, *sides = shapes["conv1.weight"][1:]
+    if sides != [2 * PADDING + 1] * 2:
+        raise refuse(f"found convolutions of {'x'.join(map(str, sides))}")
+    kernel = sides[0]
     widths = [shapes[f"conv{index}.weight"][0] for index in range(1, convolutions + 1)]
-    channels = [shapes["conv1.weight"][1], *widths]
+    channels = [inputs, *widths]
     hidden = shapes[f"{cell}.weight_ih"][0] // GATES[cell]
     actions = shapes.get("actor_linear.weight", (0,))[0]
     found = Architecture(cell, tuple(channels), kernel, hidden, actions)
@@ -79,10 +87,8 @@ def read_architecture(shapes: Mapping[str, tuple[int, ...]], source: str) -> Arc
     extra = sorted(set(shapes) - set(expected_shapes(found)))
     if extra:
         raise refuse(f"found also {_some(extra)}")
-    if kernel != 2 * PADDING + 1:
-        raise refuse(f"found convolutions of {kernel}x{kernel}")
-    if channels[0] != 1:
-        raise refuse(f"found {channels[0]} input channels in place of 1")
+    if inputs != 1:
+        raise refuse(f"found {inputs} input channels in place of 1")
     return found
 
 
@@ -108,5 +114,6 @@ def expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _some(names: Mapping[str, object] | list[str]) -> str:
-    names = sorted(names)
+    # Names are a stranger's: on one line, without codes that a terminal would obey.
+    names = [name if name.isprintable() else name.encode("unicode_escape").decode() for name in sorted(names)]
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") if names else "none"

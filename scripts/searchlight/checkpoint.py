@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from searchlight.architecture import read_architecture
 from searchlight.checkpoint_source import local_path
@@ -30,6 +30,7 @@ from searchlight.files import written_whole
 MAX_BYTES = 2 * 1024**3
 METADATA = "searchlight"
 _NESTED = ("state_dict", "model", "model_state_dict")
+_DEEPEST = 8
 _SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
 
 
@@ -67,7 +68,7 @@ def fetch_checkpoint(
         if sha256 is None and not checkpoint.startswith("bundled:"):
             notice(f"{checkpoint} is not pinned; to pin it, add under its agent:  sha256: {digest}")
         if _is_archive(path):
-            path, member = extract_member(path, member, Path(folder))
+            path, member = extract_member(path, member, Path(folder), checkpoint)
         elif member is not None:
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
         tensors = read_tensors(path, checkpoint)
@@ -81,7 +82,8 @@ def fetch_checkpoint(
     }
     with written_whole(output) as partial:
         # One entry, since the order of several is not kept, and equal weights should be equal bytes.
-        save_file(tensors, partial, {METADATA: json.dumps(metadata, sort_keys=True)})
+        # Not by save_file, which lets nobody else read the file, whatever the umask.
+        partial.write_bytes(save(tensors, {METADATA: json.dumps(metadata, sort_keys=True)}))
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -107,13 +109,14 @@ def download(address: str, folder: Path) -> Path:
         raise SearchlightError(f"{address}: download failed: {one_line(error)}") from error
 
 
-def extract_member(archive: Path, member: str | None, folder: Path) -> tuple[Path, str]:
+def extract_member(archive: Path, member: str | None, folder: Path, source: str) -> tuple[Path, str]:
     """Copy one member of a zip archive into ``folder``, under a name of our own.
 
     Args:
         archive: the zip file.
         member: a name or pattern; of several matches the one with the highest step number. None: any weights.
         folder: where to put it.
+        source: how errors call the archive.
 
     Returns:
         The path of the copy, and the member's name.
@@ -121,26 +124,35 @@ def extract_member(archive: Path, member: str | None, folder: Path) -> tuple[Pat
     Raises:
         SearchlightError: a name leaves the archive's folder, none or several members fit, or one is too large.
     """
-    with zipfile.ZipFile(archive) as file:
-        names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
-        for name in names:
-            if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
-                raise SearchlightError(f"{archive.name}: found the member '{name}', allowed: names inside the archive")
-        pattern = member or "*"
-        matches = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
-        if member is None:
-            matches = [name for name in matches if name.endswith(_SUFFIXES)]
-        chosen = _highest_step(matches, archive.name, member, names)
-        if file.getinfo(chosen).file_size > MAX_BYTES:
-            raise SearchlightError(f"{archive.name}: {chosen}: found over {MAX_BYTES} bytes, allowed: less")
-        target = folder / "member"
-        try:
+    target = folder / "member"
+    try:
+        with zipfile.ZipFile(archive) as file:
+            chosen = _choose(file, member, source)
             # zipfile stops at the size that was just checked, whatever the compressed data say.
-            with file.open(chosen) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-            raise SearchlightError(f"{archive.name}: {chosen}: cannot be read: {one_line(error)}") from error
+            with file.open(chosen) as content, target.open("wb") as copy:
+                shutil.copyfileobj(content, copy)
+    except SearchlightError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
+        raise SearchlightError(f"{source}: cannot be read as a zip archive: {one_line(error)}") from error
     return target, chosen
+
+
+def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
+    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
+            raise SearchlightError(f"{source}: found the member '{_shown(name)}', allowed: names inside the archive")
+    if member is None:
+        matches = [name for name in names if name.endswith(_SUFFIXES)]
+    elif member in names:
+        matches = [name for name in names if name == member]
+    else:
+        matches = [name for name in names if fnmatch.fnmatchcase(name, member)]
+    chosen = _highest_step(matches, source, member, names)
+    if file.getinfo(chosen).file_size > MAX_BYTES:
+        raise SearchlightError(f"{source}: {_shown(chosen)}: found over {MAX_BYTES} bytes, allowed: less")
+    return chosen
 
 
 def read_tensors(path: Path, source: str) -> dict[str, np.ndarray]:
@@ -161,7 +173,7 @@ def _read_safetensors(path: Path, source: str) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    except (SafetensorError, TypeError, OSError) as error:
+    except (SafetensorError, TypeError, AttributeError, OSError) as error:  # numpy lacks some types
         raise SearchlightError(f"{source}: cannot be read as safetensors: {one_line(error)}") from error
 
 
@@ -173,16 +185,19 @@ def _read_torch(path: Path, source: str) -> dict[str, np.ndarray]:
     except Exception as error:  # pickle, zip and torch raise many kinds; all mean the same to the user
         reason = one_line(error).partition(". ")[0]
         raise SearchlightError(f"{source}: cannot be read as weights alone: {reason}") from error
-    while isinstance(content, Mapping):
-        nested = [content[key] for key in _NESTED if isinstance(content.get(key), Mapping)]
-        if not nested:
-            break
-        content = nested[0]
     if not isinstance(content, Mapping):
         raise SearchlightError(f"{source}: found a {type(content).__name__}, allowed: a state dict")
-    return {
-        str(name): value.detach().float().numpy() for name, value in content.items() if isinstance(value, torch.Tensor)
-    }
+    for _ in range(_DEEPEST):  # what is nested in itself has no end
+        content = next((content[key] for key in _NESTED if isinstance(content.get(key), Mapping)), content)
+    state = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    # A tensor can be larger than its file: one number, repeated.
+    if 4 * sum(tensor.numel() for tensor in state.values()) > MAX_BYTES:
+        raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes of weights, allowed: less")
+    try:
+        return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
+    except (TypeError, RuntimeError) as error:  # sparse, or without data
+        reason = one_line(error).partition(". ")[0]
+        raise SearchlightError(f"{source}: cannot be read as arrays: {reason}") from error
 
 
 def _digest(path: Path) -> str:
@@ -194,27 +209,45 @@ def _is_archive(path: Path) -> bool:
     """Tell a zip of checkpoints from a torch file, which is a zip too."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as file:
-        return not any(name.endswith("/data.pkl") and name.count("/") == 1 for name in file.namelist())
+    try:
+        with zipfile.ZipFile(path) as file:
+            return not any(name.endswith("/data.pkl") and name.count("/") == 1 for name in file.namelist())
+    except Exception:  # whatever keeps it from being opened, extract_member will say
+        return True
 
 
-def _highest_step(matches: list[str], archive: str, member: str | None, names: list[str]) -> str:
+def _highest_step(matches: list[str], source: str, member: str | None, names: list[str]) -> str:
     asked = f"member '{member}'" if member else "no member asked for"
     if not matches:
-        raise SearchlightError(f"{archive}: {asked}, allowed: {_some(names)}")
+        raise SearchlightError(f"{source}: {asked}, allowed: {_some(names)}")
     if len(matches) == 1:
         return matches[0]
-    numbers = {name: re.findall(r"\d+", PurePosixPath(name).name) for name in matches}
-    ranked = sorted(matches, key=lambda name: int(numbers[name][-1]) if numbers[name] else -1)
-    best = [name for name in matches if numbers[name][-1:] == numbers[ranked[-1]][-1:]]
+    highest = max(map(_step, matches))
+    best = [name for name in matches if _step(name) == highest]
     if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
-        raise SearchlightError(f"{archive}: {asked} fits several, name one of: {_some(matches)}")
+        raise SearchlightError(f"{source}: {asked} fits several, name one of: {_some(matches)}")
     return best[0]
 
 
+def _step(name: str) -> tuple[int, str]:
+    """Return what orders names by the last number of the file's name, however long; those without come first."""
+    numbers = re.findall(r"[0-9]+", PurePosixPath(name).name)
+    if not numbers:
+        return -1, ""
+    digits = numbers[-1].lstrip("0")
+    return len(digits), digits
+
+
 def _some(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:8])
+    if not names:
+        return "none, it is empty"
+    shown = ", ".join(_shown(name) for name in sorted(names)[:8])
     return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+def _shown(name: str) -> str:
+    """Return a stranger's name as it may be printed: on one line, without codes that a terminal would obey."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _bundled_names(checkpoint: str, bundled: str | Path) -> str:

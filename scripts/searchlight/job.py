@@ -31,7 +31,8 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     """Run a job: all that it and its libraries print goes to ``log``; a failure is one line on the terminal.
 
     The number of threads that numerical libraries may use is set here, before they are imported. On an error the
-    traceback goes to the log, the line names the log, and the process exits with 1.
+    line names the log, and the process exits with 1; the traceback of anything but a ``SearchlightError`` goes to
+    the log.
 
     Yields:
         A function that says one line to the user: on the terminal, and in the log.
@@ -56,10 +57,15 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
 
     try:
         yield notice
+    except SearchlightError as error:
+        # A user's mistake needs no traceback, and Snakemake's logger shows a failed job's log on the terminal.
+        if error.__cause__ is not None:
+            print(f"cause: {type(error.__cause__).__name__}: {one_line(error.__cause__)}")
+        notice(f"{one_line(error)} (log: {log})")
+        sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        kind = "" if isinstance(error, SearchlightError) else f"{type(error).__name__}: "
-        notice(f"{kind}{one_line(error)} (log: {log})")
+        notice(f"{type(error).__name__}: {one_line(error)} (log: {log})")
         sys.exit(1)
     finally:
         sys.stdout.flush()

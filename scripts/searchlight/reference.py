@@ -56,8 +56,8 @@ def render_reference() -> str:
     for title, model in _TABLES:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
     parts.append(
-        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is installed "
-        "is found by its\nname too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
+        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
+        "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
         + "\n\n".join(
             f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
         )

@@ -1,0 +1,54 @@
+"""What surrounds a job: its log, its one line, its exit status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+USER = "from searchlight.errors import SearchlightError;"
+
+
+def run(body: str, log: Path) -> subprocess.CompletedProcess[str]:
+    text = f"from searchlight.job import job\nwith job('rule', {str(log)!r}) as notice:\n    {body}\n"
+    return subprocess.run(
+        [sys.executable, "-c", text], cwd=ROOT / "scripts", capture_output=True, text=True, check=False
+    )
+
+
+def test_what_a_job_prints_goes_to_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "deep" / "job.log"
+    done = run("import os, sys; print('out'); print('err', file=sys.stderr); os.system('echo child')", log)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(log.read_text().split()) == ["child", "err", "out"]
+
+
+def test_a_notice_goes_to_the_terminal_and_the_log(tmp_path: Path) -> None:
+    done = run("notice('hello')", tmp_path / "job.log")
+    assert done.stderr == (tmp_path / "job.log").read_text() == "rule: hello\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "traceback"),
+    [
+        (f"{USER} raise SearchlightError('key: bad\\nvalue')", "key: bad value", False),
+        ("raise KeyError('bug')", "KeyError: 'bug'", True),
+        ("raise MemoryError", "MemoryError: MemoryError", True),
+    ],
+)
+def test_a_failure_is_one_line_that_names_the_log(tmp_path: Path, body: str, line: str, traceback: bool) -> None:
+    log = tmp_path / "job.log"
+    done = run(body, log)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"rule: {line} (log: {log})\n"
+    assert ("Traceback" in log.read_text()) == traceback
+    assert line in log.read_text()
+
+
+def test_numerical_libraries_get_the_job_s_threads(tmp_path: Path) -> None:
+    body = "import torch, zarr; print(torch.get_num_threads(), zarr.config.get('threading.max_workers'))"
+    run(body, tmp_path / "job.log")
+    assert (tmp_path / "job.log").read_text().split() == ["1", "1"]

@@ -1,0 +1,119 @@
+"""Scores: vectorised where they are xaitk's, through xaitk's interface where they are not, never NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from searchlight import plugins, scoring
+from searchlight.masks import Masks, make_masks
+from searchlight.scoring import make_scorer, saliency
+
+SHAPE = (24, 20)
+IMAGE = np.zeros(SHAPE)
+PERTURBERS = {
+    "window": {"SlidingWindow": {"window_size": [6, 5], "stride": [4, 5]}},
+    "sparse window": {"SlidingWindow": {"window_size": [2, 2], "stride": [5, 5]}},
+    "radial": {"SlidingRadial": {"radius": [2, 2], "stride": [6, 6], "sigma": [2, 2]}},
+    "rise": {"RISEGrid": {"n": 30, "s": 4, "p1": 0.5, "seed": 1}},
+}
+SCORERS = {
+    "OcclusionScoring": {},
+    "SquaredDifferenceScoring": {},
+    "RISEScoring": {"p1": 0.5},
+}
+
+
+def outputs(masks: Masks, frames: int, actions: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    reference = (scale * rng.standard_normal((frames, actions))).astype(np.float32)
+    changes = 0.1 * scale * rng.standard_normal((frames, len(masks), actions))
+    return reference, (reference[:, None] + changes).astype(np.float32)
+
+
+@pytest.mark.parametrize("perturber", PERTURBERS)
+@pytest.mark.parametrize("scorer", SCORERS)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**16), actions=st.integers(1, 18), scale=st.sampled_from([0.01, 1.0, 10.0]))
+def test_scores_are_those_of_xaitk(perturber: str, scorer: str, seed: int, actions: int, scale: float) -> None:
+    masks = make_masks(PERTURBERS[perturber], IMAGE)
+    reference, perturbed = outputs(masks, 2, actions, seed, scale)
+    plugin = plugins.build("scorer", scorer, SCORERS[scorer])
+    dense = masks.dense(0, len(masks)).astype(np.float64)
+    ours = make_scorer({scorer: SCORERS[scorer]}, masks)(reference, perturbed)
+    for frame in range(2):
+        expected = plugin(reference[frame].astype(np.float64), perturbed[frame].astype(np.float64), dense)
+        np.testing.assert_allclose(ours[frame].reshape(expected.shape), expected, atol=1e-5)
+
+
+def test_the_paper_s_score_is_half_the_squared_difference_weighted_by_what_was_hidden() -> None:
+    masks = make_masks(PERTURBERS["radial"], IMAGE)
+    reference, perturbed = outputs(masks, 1, 4, 3, 1.0)
+    score = saliency(make_scorer({"SquaredDifference": {}}, masks), reference, perturbed)[0]
+    hidden = 1 - masks.dense(0, len(masks)).astype(np.float64)
+    strength = 0.5 * ((reference[0] - perturbed[0]) ** 2).sum(axis=1)
+    expected = np.tensordot(strength, hidden, 1) / hidden.sum(axis=0)
+    np.testing.assert_allclose(score, expected, rtol=1e-5)
+
+
+def test_the_paper_s_score_keeps_the_magnitude_across_frames() -> None:
+    masks = make_masks(PERTURBERS["window"], IMAGE)
+    reference, perturbed = outputs(masks, 1, 4, 3, 1.0)
+    both = np.concatenate([perturbed, reference[:, None] + 2 * (perturbed - reference[:, None])])
+    score = saliency(make_scorer({"SquaredDifference": {}}, masks), np.concatenate([reference] * 2), both)
+    np.testing.assert_allclose(score[1], 4 * score[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scorer", [*SCORERS, "SquaredDifference"])
+def test_no_signal_is_zeros(scorer: str) -> None:
+    masks = make_masks(PERTURBERS["window"], IMAGE)
+    reference = np.zeros((1, 3), np.float32)
+    perturbed = np.zeros((1, len(masks), 3), np.float32)
+    maps = saliency(make_scorer({scorer: SCORERS.get(scorer, {})}, masks), reference, perturbed)
+    np.testing.assert_array_equal(maps, np.zeros((1, *SHAPE)))
+
+
+@pytest.mark.parametrize("perturber", PERTURBERS)
+@pytest.mark.parametrize("scorer", [*SCORERS, "SquaredDifference"])
+def test_a_frame_s_map_does_not_depend_on_the_frames_beside_it(perturber: str, scorer: str) -> None:
+    masks = make_masks(PERTURBERS[perturber], IMAGE)
+    reference, perturbed = outputs(masks, 7, 6, 5, 1.0)
+    score = make_scorer({scorer: SCORERS.get(scorer, {})}, masks)
+    together = saliency(score, reference, perturbed)
+    alone = np.concatenate([saliency(score, reference[i : i + 1], perturbed[i : i + 1]) for i in range(7)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_sparse_and_dense_sums_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    masks = make_masks(PERTURBERS["sparse window"], IMAGE)
+    weights = np.random.default_rng(0).standard_normal((3, len(masks), 2))
+    sparse = scoring.HiddenSums(masks)(weights)
+    monkeypatch.setattr(scoring, "SPARSE_DENSITY", 0)
+    monkeypatch.setattr(scoring, "CHUNK_MASKS", 3)
+    np.testing.assert_allclose(scoring.HiddenSums(masks)(weights), sparse, atol=1e-12)
+
+
+def test_any_other_scorer_runs_through_xaitk_s_interface() -> None:
+    from xaitk_saliency import GenerateClassifierConfidenceSaliency
+
+    class LargestHidden(GenerateClassifierConfidenceSaliency):
+        def __init__(self, power: float = 1.0) -> None:
+            self.power = power
+
+        def generate(self, reference: np.ndarray, perturbed: np.ndarray, perturbed_masks: np.ndarray) -> np.ndarray:
+            change = np.abs(reference - perturbed) ** self.power
+            return np.max((1 - perturbed_masks)[:, None] * change[..., None, None], axis=0)
+
+        def get_config(self) -> dict[str, Any]:
+            return {"power": self.power}
+
+    spec = plugins.check("scorer", {"LargestHidden": {"power": 2.0}})
+    masks = make_masks(PERTURBERS["window"], IMAGE)
+    reference, perturbed = outputs(masks, 2, 3, 1, 1.0)
+    maps = saliency(make_scorer(spec, masks), reference, perturbed)
+    dense = masks.dense(0, len(masks))
+    expected = LargestHidden(2.0)(reference[1], perturbed[1], dense).sum(axis=0)
+    np.testing.assert_allclose(maps[1], expected, rtol=1e-6)
