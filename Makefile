@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test check docs report clean help
+.PHONY: run test check docs picture report clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
@@ -23,6 +23,9 @@ check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 
 docs: .venv/installed ## Write config/README.md and the schema anew from the models
 	@$(RUN) python -m searchlight.reference
+
+picture: run ## Make the README's picture from the default run
+	@$(BIN)/python docs/picture.py
 
 report: .venv/installed ## Pack all videos and pages into report.zip
 	@$(RUN) snakemake --report report.zip
