@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 import xarray as xr
 import zarr
-from conftest import BUNDLED, STEPS, real_agent
+from conftest import BUNDLED, ROOT, STEPS, real_agent
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.environment import make_environment
 from searchlight.errors import SearchlightError
@@ -232,3 +234,22 @@ def test_real_agents_play_as_they_are_known_to(tmp_path: Path, name: str) -> Non
     outcome = play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=5000)
     bound = 200 if ".80." in name else 50
     assert outcome.score > bound
+
+
+def test_a_job_s_memory_does_not_grow_with_its_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    """Masks of 0.8 GB if they were all in memory: the job stays under 600 MB."""
+    perturber = {"RISEGrid": {"n": 6000, "s": 8, "p1": 0.5, "seed": 0}}
+    perturbation = {"space": "screen", "perturber": perturber, "fill": 0, "memory_lag": 0}
+    paths = [str(path) for path in (policy_path, episode_path, tmp_path / "out.zarr.zip")]
+    body = (
+        "import resource; from searchlight.job import job\n"
+        f"with job('perturb', {str(tmp_path / 'log')!r}):\n"
+        "    from searchlight.responses import perturb_block\n"
+        f"    perturb_block(*{paths!r}, perturbation={perturbation!r}, block=9, block_size=1)\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body], cwd=ROOT / "scripts", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int((tmp_path / "log").read_text()) * 1024 < 600e6

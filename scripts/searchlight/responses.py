@@ -20,13 +20,14 @@ from searchlight.errors import SearchlightError
 from searchlight.perturbation import Patches, Perturbation
 from searchlight.policy import Memory, Policy, load_policy
 from searchlight.preprocessing import OBSERVATION
-from searchlight.store import Reader, Variable, create, load
+from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
 
 # Observations in one forward: larger batches are no faster, and their temporaries are mapped afresh each time.
 BATCH = 64
 TOLERANCE = 1e-4
-# Masks in one chunk of the store along that axis.
+# Masks in one chunk of the store along that axis, and outputs in memory at a time.
 CHUNK_MASKS = 2**14
+RUN_OUTPUTS = 2**21
 
 
 def respond(
@@ -94,6 +95,7 @@ def perturb_block(
     torch.set_num_threads(threads)
     policy = load_policy(policy_path)
     with load(episode_path) as episode:
+        attributes = _attributes(episode, policy_path, perturbation, block, block_size)
         length = episode.shape("frame")[0]
         frames = frames_of(block, block_size, length)
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
@@ -102,36 +104,43 @@ def perturb_block(
         lag = perturbation["memory_lag"]
         first = max(0, frames.start - lag)
         rows = slice(frames.start, frames.stop)
-        screens = episode.read("frame", rows)
         recorded = episode.read("logits", rows), episode.read("value", rows)
         memory = {
             name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
             for name in policy.architecture.memory
         }
-        attributes = _attributes(episode, policy_path, perturbation, block, block_size)
-    with create(output) as writer:
-        chunk = min(count, CHUNK_MASKS)
-        shape = (len(frames), count)
-        logits = writer.array(
-            "logits", ("frame", "mask", "action_index"), (*shape, actions), np.float32, (1, chunk, actions)
-        )
-        value = writer.array("value", ("frame", "mask"), shape, np.float32, (1, chunk))
-        references = np.empty((len(frames), actions), np.float32), np.empty(len(frames), np.float32)
-        for row, frame in enumerate(frames):
-            observation = perturbed.prepare(screens[row])
-            at = _memory_at(memory, frame - first)
-            _check_recorded(
-                policy, observation, at, recorded[0][row], recorded[1][row], f"{episode_path}: frame {frame}"
-            )
-            at = _memory_at(memory, max(0, frame - lag - first))
-            found = perturbed.patches(screens[row], observation)
-            logits[row], value[row], references[0][row], references[1][row] = respond(
-                policy, observation, at, found, count
-            )
-        writer.variable("reference_logits", Variable(("frame", "action_index"), references[0]))
-        writer.variable("reference_value", Variable(("frame",), references[1]))
-        writer.variable("frame", Variable(("frame",), np.array(frames)))
-        writer.attributes(attributes)
+        with create(output) as writer:
+            run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
+            chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
+            shape = (len(frames), count)
+            written = [
+                writer.array(
+                    "logits", ("frame", "mask", "action_index"), (*shape, actions), np.float32, (*chunk, actions)
+                ),
+                writer.array("value", ("frame", "mask"), shape, np.float32, chunk),
+                writer.array(
+                    "reference_logits",
+                    ("frame", "action_index"),
+                    (len(frames), actions),
+                    np.float32,
+                    (len(frames), actions),
+                ),
+                writer.array("reference_value", ("frame",), (len(frames),), np.float32, (len(frames),)),
+            ]
+            for start in range(0, len(frames), run):
+                some = frames[start : start + run]
+                outputs = []
+                for frame, screen in zip(some, episode.read("frame", slice(some.start, some.stop)), strict=True):
+                    observation = perturbed.prepare(screen)
+                    row, at = frame - frames.start, _memory_at(memory, frame - first)
+                    where = f"{episode_path}: frame {frame}"
+                    _check_recorded(policy, observation, at, recorded[0][row], recorded[1][row], where)
+                    at = _memory_at(memory, max(0, frame - lag - first))
+                    outputs.append(respond(policy, observation, at, perturbed.patches(screen, observation), count))
+                for array, values in zip(written, zip(*outputs, strict=True), strict=True):
+                    array[start : start + len(some)] = np.stack(values)
+            writer.variable("frame", Variable(("frame",), np.array(frames)))
+            writer.attributes(attributes)
 
 
 def _batch(observation: np.ndarray) -> Tensor:
