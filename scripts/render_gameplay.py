@@ -3,14 +3,13 @@
 from searchlight.job import job
 
 with job("render_gameplay", snakemake.log[0], snakemake.threads):
-    from searchlight.render import Style, render_gameplay
+    from searchlight.render import render_gameplay
 
     render_gameplay(
         snakemake.input.episode,
         snakemake.output[0],
         clip=snakemake.wildcards.clip,
         frames=snakemake.params.frames,
-        style=Style(**snakemake.params.video["style"]),
-        fps=snakemake.params.video["fps"],
+        **snakemake.params.video,
         threads=snakemake.threads,
     )

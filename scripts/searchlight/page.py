@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def write_page(
     clip: str,
     methods: Sequence[str],
     fps: float,
+    colours: Mapping[str, str],
 ) -> None:
     """Write the page of a clip.
 
@@ -41,8 +43,9 @@ def write_page(
         clip: its name in the config.
         methods: their names in the config.
         fps: frames a second of the videos.
+        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` where both are in one frame.
     """
-    pages_data = _describe(clip_paths[0], clip, fps)
+    pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
     embedded = {"gameplay": gameplay}
     for index, method in enumerate(methods):
         of_method = dict(zip(LAYERS, videos[index * len(LAYERS) : (index + 1) * len(LAYERS)], strict=True))
@@ -52,10 +55,13 @@ def write_page(
         f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
         for name, path in embedded.items()
     )
-    text = TEMPLATE.read_text(encoding="utf-8")
-    text = text.replace("{{title}}", html.escape(f"{clip} – Searchlight"))
-    text = text.replace("{{data}}", json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"))
-    text = text.replace("{{videos}}", blocks)
+    parts = {
+        "title": html.escape(f"{clip} – Searchlight"),
+        "data": json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"),
+        "videos": blocks,
+    }
+    # All at once, so that what was filled in is not searched again.
+    text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _glyphs(text: str, size: int, luma: int) -> np.ndarray:
     font = _font(size)
     ascent, descent = font.getmetrics()
@@ -212,6 +212,7 @@ class Encoder:
         partial = self._stack.enter_context(written_whole(self._path))
         options = {"movflags": "+faststart"}
         self._container = self._stack.enter_context(av.open(str(partial), "w", format="mp4", container_options=options))
+        self._stack.push(self._flush)
         return self
 
     def add(self, picture: np.ndarray) -> None:
@@ -235,9 +236,12 @@ class Encoder:
         self._container.mux(self._stream.encode(frame))
 
     def __exit__(self, *error: Any) -> Any:
+        return self._stack.__exit__(*error)
+
+    def _flush(self, *error: Any) -> None:
+        """Write the frames that the encoder holds back; on the stack, so that failing here is like failing before."""
         if error[0] is None and self._stream is not None:
             self._container.mux(self._stream.encode())
-        return self._stack.__exit__(*error)
 
 
 def render_method(
@@ -281,7 +285,7 @@ def render_gameplay(
     *,
     clip: str,
     frames: tuple[int, int],
-    style: Style,
+    zoom: int,
     fps: float,
     threads: int = 1,
 ) -> None:
@@ -292,7 +296,7 @@ def render_gameplay(
         output: path of the video.
         clip: its name in the config.
         frames: first and last frame, both included.
-        style: how it looks.
+        zoom: side of the square that each pixel of the screen becomes.
         fps: frames a second.
         threads: of the encoder.
 
@@ -307,7 +311,7 @@ def render_gameplay(
                 screens = episode.read("frame", rows)
                 captions = _captions(episode, rows, np.arange(rows.start, rows.stop), rewards[rows])
                 for screen, caption in zip(screens, captions, strict=True):
-                    encoder.add(compose(screen, caption, [episode.attributes["agent"]], style.zoom))
+                    encoder.add(compose(screen, caption, [episode.attributes["agent"]], zoom))
 
 
 def _captions(store: Reader, rows: slice, steps: np.ndarray, scores: np.ndarray) -> list[Caption]:

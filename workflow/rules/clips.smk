@@ -49,7 +49,7 @@ rule render_gameplay:
         runtime=30,
     params:
         frames=clip_frames,
-        video=video_settings,
+        video=gameplay_settings,
     script:
         "../../scripts/render_gameplay.py"
 

@@ -118,6 +118,10 @@ def video_settings(wildcards):
     return {"style": settings.video.model_dump(mode="json"), "fps": settings.clips[wildcards.clip].fps}
 
 
+def gameplay_settings(wildcards):
+    return {"zoom": settings.video.zoom, "fps": settings.clips[wildcards.clip].fps}
+
+
 def gain_settings(wildcards):
     return {"gain": settings.methods[wildcards.method].gain}
 
@@ -134,4 +138,5 @@ def videos_of_clip(wildcards):
 
 def page_settings(wildcards):
     clip = settings.clips[wildcards.clip]
-    return {"methods": list(clip.methods), "fps": clip.fps}
+    colours = {"actor": settings.video.actor, "critic": settings.video.critic}
+    return {"methods": list(clip.methods), "fps": clip.fps, "colours": colours}
