@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from baseline import notebook_maps
 from conftest import BUNDLED, ROOT, real_agent
-from notebook_loop import notebook_maps
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.clip import collect_clip
 from searchlight.config import read_config

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from baseline import prepro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from notebook_loop import prepro
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from searchlight import masks as masks_module
@@ -80,10 +80,12 @@ def observations_from_patches(perturbation: Perturbation, screen: np.ndarray) ->
     observation = perturbation.prepare(screen)
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
     for found in perturbation.patches(screen, observation):
-        height, width = found.values.shape[1:]
-        for mask, top, left, patch in zip(found.masks, found.tops, found.lefts, found.values, strict=True):
-            assert not np.array_equal(patch, observation[top : top + height, left : left + width])
-            whole[mask, top : top + height, left : left + width] = patch
+        layout = perturbation.layouts[found.layout]
+        for row, patch in zip(found.rows, found.values, strict=True):
+            top, left = layout.tops[row], layout.lefts[row]
+            place = (slice(top, top + layout.height), slice(left, left + layout.width))
+            assert not np.array_equal(patch, observation[place])
+            whole[layout.masks[row]][place] = patch
     return whole
 
 
@@ -126,7 +128,7 @@ def test_black_windows_on_black_are_in_no_patch() -> None:
     screen[100:110, 50:60] = 200
     perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
     patches = list(perturbation.patches(screen, perturbation.prepare(screen)))
-    touched = {int(mask) for found in patches for mask in found.masks}
+    touched = {int(mask) for found in patches for mask in perturbation.layouts[found.layout].masks[found.rows]}
     boxes = perturbation.masks.boxes
     overlapping = {
         index

@@ -24,29 +24,55 @@ MAX_SCREENS = 32
 
 
 @dataclass(frozen=True)
-class Patches:
-    """Changed parts of one observation, all of one size.
+class Layout:
+    """Where some masks can change the observation: boxes of one size.
 
     Attributes:
-        masks: (n,) indices of the masks that made them.
-        tops: (n,) row of each patch's first pixel.
+        masks: (n,) indices of the masks.
+        tops: (n,) row of each box's first pixel.
         lefts: (n,) column of it.
-        values: (n, height, width) float32, the observation there.
+        height, width: of the boxes.
     """
 
     masks: np.ndarray
     tops: np.ndarray
     lefts: np.ndarray
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What the masks of one layout change in one observation; masks that change nothing are left out.
+
+    Attributes:
+        layout: index of the layout in ``Perturbation.layouts``.
+        rows: (n,) positions of the masks in the layout.
+        values: (n, height, width) float32, the observation in their boxes.
+    """
+
+    layout: int
+    rows: np.ndarray
     values: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Masks whose boxes have one size: ``indices`` (n,), ``boxes`` (n, 4), and their values if they fit in memory."""
+    """Masks whose boxes in the image have one size.
+
+    Attributes:
+        indices: (n,) of the masks.
+        rows, columns: (n, height, 1) and (n, 1, width), the pixels of their boxes.
+        values: (n, height, width) float32, the masks there; None where they are read when they are used.
+        layout: what they change in the observation.
+    """
 
     indices: np.ndarray
     boxes: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
     values: np.ndarray | None
+    layout: Layout
 
 
 class Perturbation:
@@ -63,7 +89,8 @@ class Perturbation:
         self._fill = spec["fill"]
         self._on_screen = spec["space"] == "screen"
         self.masks = masks_of(spec)
-        self._groups = list(_groups(self.masks, self._boxes()))
+        self._groups = list(self._make_groups())
+        self.layouts = [group.layout for group in self._groups]
 
     def _boxes(self) -> np.ndarray:
         """Return the part of each mask's box that the observation can depend on, on the grid of its cells."""
@@ -93,38 +120,56 @@ class Perturbation:
         """
         image = screen if self._on_screen else observation
         fill = _fill_image(image, self._fill)
-        for group in self._groups:
+        for index, group in enumerate(self._groups):
             values = group.values if group.values is not None else self.masks.patches(group.indices, group.boxes)
-            height, width = values.shape[1:]
-            rows = group.boxes[:, 0, None, None] + np.arange(height)[:, None]
-            columns = group.boxes[:, 2, None, None] + np.arange(width)
-            before = image[rows, columns]
-            after = blend(before, fill[rows, columns], values, self.masks.binary)
+            before = image[group.rows, group.columns]
+            behind = fill[group.rows, group.columns] if fill.ndim == image.ndim else fill
+            after = blend(before, behind, values, self.masks.binary)
             if not self._on_screen:
-                yield from _changed(group.indices, group.boxes[:, 0], group.boxes[:, 2], before, after)
+                yield from _changed(index, np.arange(len(before)), before, after)
             elif self._preprocessing.prepare_cells is not None:
-                tops, lefts = (group.boxes[:, 0] - TOP) // CELL, group.boxes[:, 2] // CELL
-                seen = observation[
-                    tops[:, None, None] + np.arange(height // CELL)[:, None],
-                    lefts[:, None, None] + np.arange(width // CELL),
-                ]
-                yield from _changed(group.indices, tops, lefts, seen, self._preprocessing.prepare_cells(after))
+                seen = observation[(group.rows[:, ::CELL] - TOP) // CELL, group.columns[:, :, ::CELL] // CELL]
+                yield from _changed(index, np.arange(len(before)), seen, self._preprocessing.prepare_cells(after))
             else:
-                for changed in _changed(group.indices, group.boxes[:, 0], group.boxes[:, 2], before, after):
-                    yield from self._whole_screens(screen, observation, changed)
+                for changed in _changed(index, np.arange(len(before)), before, after):
+                    yield from self._whole_screens(screen, observation, group, changed)
 
-    def _whole_screens(self, screen: np.ndarray, observation: np.ndarray, patches: Patches) -> Iterator[Patches]:
-        height, width = patches.values.shape[1:3]
-        for start in range(0, len(patches.masks), MAX_SCREENS):
-            chosen = slice(start, start + MAX_SCREENS)
-            masks = patches.masks[chosen]
-            screens = np.repeat(screen[None], len(masks), axis=0)
-            places = zip(screens, patches.tops[chosen], patches.lefts[chosen], patches.values[chosen], strict=True)
-            for whole, top, left, patch in places:
-                whole[top : top + height, left : left + width] = patch
-            corner = np.zeros(len(masks), np.int64)
-            seen = np.broadcast_to(observation, (len(masks), *OBSERVATION))
-            yield from _changed(masks, corner, corner, seen, self._preprocessing.prepare(screens))
+    def _whole_screens(
+        self, screen: np.ndarray, observation: np.ndarray, group: _Group, patches: Patches
+    ) -> Iterator[Patches]:
+        for start in range(0, len(patches.rows), MAX_SCREENS):
+            rows = patches.rows[start : start + MAX_SCREENS]
+            screens = np.repeat(screen[None], len(rows), axis=0)
+            each = np.arange(len(rows))[:, None, None]
+            screens[each, group.rows[rows], group.columns[rows]] = patches.values[start : start + MAX_SCREENS]
+            seen = np.broadcast_to(observation, (len(rows), *OBSERVATION))
+            yield from _changed(patches.layout, rows, seen, self._preprocessing.prepare(screens))
+
+    def _make_groups(self) -> Iterator[_Group]:
+        boxes = self._boxes()
+        heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+        for height, width in sorted(set(zip(heights.tolist(), widths.tolist(), strict=True))):
+            if height <= 0 or width <= 0:
+                continue
+            members = np.flatnonzero((heights == height) & (widths == width))
+            step = max(1, MAX_PIXELS // (height * width))
+            for start in range(0, len(members), step):
+                indices = members[start : start + step]
+                values = self.masks.patches(indices, boxes[indices]) if self.masks.in_memory else None
+                rows = boxes[indices, 0, None, None] + np.arange(height)[:, None]
+                columns = boxes[indices, 2, None, None] + np.arange(width)
+                yield _Group(indices, boxes[indices], rows, columns, values, self._layout(indices, boxes[indices]))
+
+    def _layout(self, indices: np.ndarray, boxes: np.ndarray) -> Layout:
+        """Return where masks of these boxes in the image can change the observation."""
+        tops, lefts = boxes[:, 0], boxes[:, 2]
+        height, width = int(boxes[0, 1] - tops[0]), int(boxes[0, 3] - lefts[0])
+        if not self._on_screen:
+            return Layout(indices, tops, lefts, height, width)
+        if self._preprocessing.prepare_cells is not None:
+            return Layout(indices, (tops - TOP) // CELL, lefts // CELL, height // CELL, width // CELL)
+        corner = np.zeros(len(indices), np.int64)
+        return Layout(indices, corner, corner, *OBSERVATION)
 
 
 def masks_of(spec: dict[str, Any]) -> Masks:
@@ -138,7 +183,7 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
 
     Args:
         image: (n, height, width) or (n, height, width, channel).
-        fill: of the same shape and dtype.
+        fill: of the same dtype, and of the same shape or one that broadcasts to it.
         masks: (n, height, width) float32.
         binary: whether the masks are all 0 or 1.
 
@@ -153,29 +198,15 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
 
 
 def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
+    """Return what hides pixels: an image of the image's shape, or one level or colour."""
     if not isinstance(fill, dict):
-        return np.broadcast_to(np.asarray(fill, dtype=image.dtype), image.shape)
+        return np.asarray(fill, dtype=image.dtype)
     sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
     blurred = gaussian_filter(image.astype(np.float32), sigma)
     return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
 
 
-def _groups(masks: Masks, boxes: np.ndarray) -> Iterator[_Group]:
-    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    for height, width in sorted(set(zip(heights.tolist(), widths.tolist(), strict=True))):
-        if height <= 0 or width <= 0:
-            continue
-        members = np.flatnonzero((heights == height) & (widths == width))
-        step = max(1, MAX_PIXELS // (height * width))
-        for start in range(0, len(members), step):
-            indices = members[start : start + step]
-            values = masks.patches(indices, boxes[indices]) if masks.in_memory else None
-            yield _Group(indices, boxes[indices], values)
-
-
-def _changed(
-    masks: np.ndarray, tops: np.ndarray, lefts: np.ndarray, before: np.ndarray, after: np.ndarray
-) -> Iterator[Patches]:
-    kept = np.flatnonzero((before != after).any(axis=tuple(range(1, after.ndim))))
+def _changed(layout: int, rows: np.ndarray, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
+    kept = np.flatnonzero((before != after).reshape(len(before), -1).any(axis=1))
     if len(kept):
-        yield Patches(masks[kept], tops[kept], lefts[kept], after[kept])
+        yield Patches(layout, rows[kept], after[kept])

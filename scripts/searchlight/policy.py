@@ -41,8 +41,40 @@ class Policy(nn.Module):
     def trunk(self, observation: Tensor) -> Tensor:
         """Return the flattened features (batch, features) of observations (batch, 1, 80, 80)."""
         for convolution in self.convolutions:
-            observation = nn.functional.elu(convolution(observation))
+            observation = self.activation(convolution(observation))
         return observation.flatten(1)
+
+    @staticmethod
+    def activation(layer: Tensor, inplace: bool = False) -> Tensor:
+        """Return what follows each convolution, number by number; it keeps zero."""
+        return nn.functional.elu(layer, inplace=inplace)
+
+    @property
+    def cell(self) -> nn.RNNCellBase:
+        """The recurrent cell, which bears the name of its kind."""
+        return getattr(self, self.architecture.cell)
+
+    @property
+    def product(self) -> tuple[Tensor, Tensor]:
+        """The first product of the features: weight (product, features) and bias (product,)."""
+        return self.cell.weight_ih, self.cell.bias_ih
+
+    def decide(self, product: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Do what follows the first product: the rest of the recurrent cell, and the heads.
+
+        Args:
+            product: (batch, product), the features' product with ``product``'s weight, bias included.
+            memory: arrays of (batch, hidden), or (1, hidden) to be shared by the batch.
+
+        Returns:
+            Logits (batch, action), value (batch,), and the memory after the step, (batch, hidden) each.
+        """
+        recurrent = nn.functional.linear(memory["h"], self.cell.weight_hh, self.cell.bias_hh)
+        after = (
+            _lstm(product, recurrent, memory) if self.architecture.cell == "lstm" else _gru(product, recurrent, memory)
+        )
+        hidden = after["h"]
+        return self.actor_linear(hidden), self.critic_linear(hidden)[:, 0], after
 
     def initial_memory(self) -> dict[str, Tensor]:
         """Return the memory before the first frame: zeros, (1, hidden) each."""
@@ -58,12 +90,20 @@ class Policy(nn.Module):
         Returns:
             Logits (batch, action), value (batch,), and the memory after the step, (batch, hidden) each.
         """
-        features = self.trunk(observation)
-        before = tuple(memory[name].expand(len(features), -1) for name in self.architecture.memory)
-        after = self.lstm(features, before) if self.architecture.cell == "lstm" else (self.gru(features, *before),)
-        hidden = after[0]
-        state = dict(zip(self.architecture.memory, after, strict=True))
-        return self.actor_linear(hidden), self.critic_linear(hidden)[:, 0], state
+        return self.decide(nn.functional.linear(self.trunk(observation), *self.product), memory)
+
+
+def _lstm(product: Tensor, recurrent: Tensor, memory: Memory) -> dict[str, Tensor]:
+    entered, kept, written, shown = (product + recurrent).chunk(4, dim=1)
+    cell = torch.sigmoid(kept) * memory["c"] + torch.sigmoid(entered) * torch.tanh(written)
+    return {"h": torch.sigmoid(shown) * torch.tanh(cell), "c": cell}
+
+
+def _gru(product: Tensor, recurrent: Tensor, memory: Memory) -> dict[str, Tensor]:
+    (reset, kept, new), (reset_before, kept_before, new_before) = product.chunk(3, dim=1), recurrent.chunk(3, dim=1)
+    proposed = torch.tanh(new + torch.sigmoid(reset + reset_before) * new_before)
+    share = torch.sigmoid(kept + kept_before)
+    return {"h": (memory["h"] - proposed) * share + proposed}
 
 
 def load_policy(path: str | Path) -> Policy:

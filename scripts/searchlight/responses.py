@@ -1,4 +1,4 @@
-"""The agent's outputs under every mask: the expensive part, and the only one that runs the network.
+"""The agent's outputs under every mask, block by block: the only step that runs the network again.
 
 The frame is the unit of arithmetic. What is computed for a frame depends on that frame alone, so results are
 bit-identical for any block size and any number of jobs.
@@ -6,7 +6,6 @@ bit-identical for any block size and any number of jobs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +15,16 @@ from torch import Tensor
 
 from searchlight.blocks import frames_of
 from searchlight.checkpoint import read_metadata
+from searchlight.engine import Engine, Reference
 from searchlight.errors import SearchlightError
-from searchlight.perturbation import Patches, Perturbation
+from searchlight.perturbation import Perturbation
 from searchlight.policy import Memory, Policy, load_policy
-from searchlight.preprocessing import OBSERVATION
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
 
-# Observations in one forward: larger batches are no faster, and their temporaries are mapped afresh each time.
-BATCH = 64
 TOLERANCE = 1e-4
 # Masks in one chunk of the store along that axis, and outputs in memory at a time.
 CHUNK_MASKS = 2**14
 RUN_OUTPUTS = 2**21
-
-
-def respond(
-    policy: Policy, observation: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
-    """Return the policy's outputs for one observation, as it is and under each mask.
-
-    Args:
-        policy: the network.
-        observation: (80, 80) float32.
-        memory: arrays of (1, hidden).
-        patches: what the masks change; masks that are in none take the reference's output exactly.
-        count: number of masks.
-
-    Returns:
-        Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value; all float32.
-    """
-    reference_logits, reference_value, _ = policy.step(_batch(observation), memory)
-    logits = np.repeat(reference_logits.numpy(), count, axis=0)
-    value = np.repeat(reference_value.numpy(), count)
-    whole = np.empty((BATCH, *OBSERVATION), np.float32)
-    for found in patches:
-        height, width = found.values.shape[1:]
-        for start in range(0, len(found.masks), BATCH):
-            chosen = slice(start, start + BATCH)
-            masks = found.masks[chosen]
-            batch = whole[: len(masks)]
-            batch[...] = observation
-            places = zip(batch, found.tops[chosen], found.lefts[chosen], found.values[chosen], strict=True)
-            for seen, top, left, patch in places:
-                seen[top : top + height, left : left + width] = patch
-            some_logits, some_value, _ = policy.step(torch.from_numpy(batch)[:, None], memory)
-            logits[masks] = some_logits.numpy()
-            value[masks] = some_value.numpy()
-    return logits, value, reference_logits[0].numpy(), reference_value[0].numpy()
 
 
 @torch.inference_mode()
@@ -99,6 +61,7 @@ def perturb_block(
         length = episode.shape("frame")[0]
         frames = frames_of(block, block_size, length)
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
+        engine = Engine(policy, perturbed.layouts)
         count = len(perturbed.masks)
         actions = policy.architecture.actions
         lag = perturbation["memory_lag"]
@@ -134,17 +97,15 @@ def perturb_block(
                     observation = perturbed.prepare(screen)
                     row, at = frame - frames.start, _memory_at(memory, frame - first)
                     where = f"{episode_path}: frame {frame}"
-                    _check_recorded(policy, observation, at, recorded[0][row], recorded[1][row], where)
+                    reference = engine.reference(observation)
+                    _check_recorded(policy, reference, at, recorded[0][row], recorded[1][row], where)
                     at = _memory_at(memory, max(0, frame - lag - first))
-                    outputs.append(respond(policy, observation, at, perturbed.patches(screen, observation), count))
+                    patches = perturbed.patches(screen, observation)
+                    outputs.append(engine.respond(reference, at, patches, count))
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
                     array[start : start + len(some)] = np.stack(values)
             writer.variable("frame", Variable(("frame",), np.array(frames)))
             writer.attributes(attributes)
-
-
-def _batch(observation: np.ndarray) -> Tensor:
-    return torch.from_numpy(observation)[None, None]
 
 
 def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
@@ -152,14 +113,14 @@ def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
 
 
 def _check_recorded(
-    policy: Policy, observation: np.ndarray, memory: Memory, logits: np.ndarray, value: np.ndarray, where: str
+    policy: Policy, reference: Reference, memory: Memory, logits: np.ndarray, value: np.ndarray, where: str
 ) -> None:
     """Check the invariant that the store holds what the policy computes from it.
 
     Raises:
         SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
     """
-    expected_logits, expected_value, _ = policy.step(_batch(observation), memory)
+    expected_logits, expected_value, _ = policy.decide(reference.product, memory)
     for name, recorded, expected in (
         ("logits", logits, expected_logits[0].numpy()),
         ("value", np.atleast_1d(value), expected_value.numpy()),

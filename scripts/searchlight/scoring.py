@@ -11,6 +11,7 @@ XAITK notebook. A map with no signal is zeros.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,24 @@ Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class HiddenSums:
-    """Sums over masks, at each pixel, of what a mask hid there times a weight of that mask."""
+    """Sums over masks, at each pixel, of what a mask hid there times a weight of that mask.
+
+    Pixels that all masks hide alike have the same sums. They are one cell: a sliding window of 5x5 has 25 times fewer
+    cells than pixels, and all scoring is done on cells.
+
+    Attributes:
+        coverage: (cell,) sum of what all masks hid; 1 where no mask hides anything, so that it divides.
+    """
 
     def __init__(self, masks: Masks) -> None:
         self._masks = masks
-        self._sparse = _sparse_hidden(masks) if masks.in_memory and masks.density < SPARSE_DENSITY else None
-        self.coverage = self(np.ones((1, len(masks), 1)))[0, 0]
+        height, width = masks.shape
+        self._sparse: sparse.csr_array | None = None
+        self._cell_of_pixel = np.arange(height * width)
+        if masks.in_memory and masks.density < SPARSE_DENSITY:
+            self._sparse, self._cell_of_pixel = _cells(_sparse_hidden(masks))
+        coverage = self(np.ones((1, len(masks), 1)))[0, 0]
+        self.coverage = np.where(coverage == 0, 1, coverage)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Return sum_i (1 - mask_i) weight_i.
@@ -46,26 +59,28 @@ class HiddenSums:
             weights: (frame, mask, output).
 
         Returns:
-            (frame, output, height, width) float64; each frame's sums depend on its own weights alone.
+            (frame, output, cell) float64; each frame's sums depend on its own weights alone.
         """
         frames, _, outputs = weights.shape
-        height, width = self._masks.shape
         if self._sparse is not None:
             columns = weights.astype(np.float64).transpose(1, 0, 2).reshape(len(self._masks), -1)
-            sums = (self._sparse @ columns).T
-        else:
-            sums = np.zeros((frames * outputs, height * width))
-            for start in range(0, len(self._masks), CHUNK_MASKS):
-                stop = min(start + CHUNK_MASKS, len(self._masks))
-                hidden = 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
-                # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
-                for frame in range(frames):
-                    part = weights[frame, start:stop].astype(np.float64).T @ hidden
-                    sums[frame * outputs : (frame + 1) * outputs] += part
-        return sums.reshape(frames, outputs, height, width)
+            return (self._sparse @ columns).T.reshape(frames, outputs, -1)
+        sums = np.zeros((frames, outputs, len(self._cell_of_pixel)))
+        for start in range(0, len(self._masks), CHUNK_MASKS):
+            stop = min(start + CHUNK_MASKS, len(self._masks))
+            hidden = 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
+            # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
+            for frame in range(frames):
+                sums[frame] += weights[frame, start:stop].astype(np.float64).T @ hidden
+        return sums
+
+    def on_pixels(self, cells: np.ndarray) -> np.ndarray:
+        """Return maps of cells, (…, cell), as maps of pixels, (…, height, width)."""
+        return cells[..., self._cell_of_pixel].reshape(*cells.shape[:-1], *self._masks.shape)
 
 
 def _sparse_hidden(masks: Masks) -> sparse.csr_array:
+    """Return what masks hide, (pixel, mask) float64."""
     height, width = masks.shape
     pixels, values, counts = [], [], []
     for index in range(len(masks)):
@@ -79,45 +94,52 @@ def _sparse_hidden(masks: Masks) -> sparse.csr_array:
     return sparse.csr_array((np.concatenate(values), (np.concatenate(pixels), columns)), shape=shape)
 
 
+def _cells(hidden: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
+    """Return the distinct rows of a matrix, and which of them each row is."""
+    numbers: dict[bytes, int] = {}
+    first_pixels, cell_of_pixel = [], np.empty(hidden.shape[0], np.int64)
+    for pixel, (start, stop) in enumerate(pairwise(hidden.indptr)):
+        key = hidden.indices[start:stop].tobytes() + hidden.data[start:stop].tobytes()
+        if key not in numbers:
+            numbers[key] = len(numbers)
+            first_pixels.append(pixel)
+        cell_of_pixel[pixel] = numbers[key]
+    return hidden[first_pixels], cell_of_pixel
+
+
 def _over_own_maximum(maps: np.ndarray) -> np.ndarray:
-    """Divide each map by its largest absolute value; zeros stay."""
-    largest = np.abs(maps).max(axis=(-2, -1), keepdims=True)
+    """Divide each map, along the last axis, by its largest absolute value; zeros stay."""
+    largest = np.abs(maps).max(axis=-1, keepdims=True)
     return maps / np.where(largest == 0, 1, largest)
 
 
-def _occlusion(sums: HiddenSums) -> Scorer:
-    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-        # The difference in the outputs' own precision, as xaitk takes it.
-        return _over_own_maximum(sums(reference[:, None] - perturbed) / np.where(sums.coverage == 0, 1, sums.coverage))
-
-    return score
+def _occlusion(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    # The difference in the outputs' own precision, as xaitk takes it.
+    return _over_own_maximum(sums(reference[:, None] - perturbed) / sums.coverage)
 
 
-def _rise(sums: HiddenSums, p1: float) -> Scorer:
-    def score(_reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-        # sum_i (mask_i - p1) f_i = (1 - p1) sum_i f_i - sum_i (1 - mask_i) f_i
-        total = perturbed.sum(axis=1, dtype=np.float64)[..., None, None]
-        return _over_own_maximum((1 - p1) * total - sums(perturbed))
-
-    return score
+def _rise(sums: HiddenSums, _reference: np.ndarray, perturbed: np.ndarray, p1: float) -> np.ndarray:
+    # sum_i (mask_i - p1) f_i = (1 - p1) sum_i f_i - sum_i (1 - mask_i) f_i
+    return _over_own_maximum((1 - p1) * perturbed.sum(axis=1, dtype=np.float64)[..., None] - sums(perturbed))
 
 
-def _squared_difference(sums: HiddenSums) -> Scorer:
-    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-        half_square = 0.5 * ((reference[:, None] - perturbed) ** 2).sum(axis=2, keepdims=True)
-        return sums(half_square) / np.where(sums.coverage == 0, 1, sums.coverage)
-
-    return score
+def _squared_difference(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    return sums(0.5 * ((reference[:, None] - perturbed) ** 2).sum(axis=2, keepdims=True)) / sums.coverage
 
 
-def _squared_difference_stretched(sums: HiddenSums) -> Scorer:
-    plain = _squared_difference(sums)
+def _squared_difference_stretched(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    maps = _squared_difference(sums, reference, perturbed)
+    return _over_own_maximum(maps - maps.min(axis=-1, keepdims=True))
 
-    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-        maps = plain(reference, perturbed)
-        return _over_own_maximum(maps - maps.min(axis=(-2, -1), keepdims=True))
 
-    return score
+# The scorers that are vectorised: maps (frame, output or 1, cell) of reference (frame, output) and perturbed
+# (frame, mask, output) outputs.
+_VECTORISED: dict[str, Callable[..., np.ndarray]] = {
+    "OcclusionScoring": _occlusion,
+    "RISEScoring": _rise,
+    "SquaredDifferenceScoring": _squared_difference_stretched,
+    "SquaredDifference": _squared_difference,
+}
 
 
 def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer:
@@ -126,42 +148,36 @@ def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer
 
     def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
         maps = [np.asarray(plugin(ref, outputs, dense)) for ref, outputs in zip(reference, perturbed, strict=True)]
-        stacked = np.stack([one[None] if one.ndim == 2 else one for one in maps])
-        return np.where(np.isfinite(stacked), stacked, 0)
+        summed = np.stack([np.abs(one).reshape(-1, *masks.shape).sum(axis=0) for one in maps])
+        return np.where(np.isfinite(summed), summed, 0).astype(np.float32)
 
     return score
 
 
 def make_scorer(scorer: dict[str, dict[str, Any]], masks: Masks) -> Scorer:
-    """Return a function that scores frames.
+    """Return a function that makes saliency maps.
 
     Args:
         scorer: ``{NAME: {argument: value}}`` as ``searchlight.plugins.check`` returns it.
         masks: those of the perturbation.
 
     Returns:
-        A function of reference outputs (frame, output) and perturbed outputs (frame, mask, output) that returns
-        maps (frame, output or 1, height, width).
+        A function of reference outputs (frame, output) and perturbed outputs (frame, mask, output) that returns one
+        map a frame, (frame, height, width) float32: the sum over outputs of the absolute maps.
 
     Raises:
         SearchlightError: the plug-in cannot be built.
     """
     ((name, arguments),) = scorer.items()
-    if name not in plugins.SCORERS:
+    if name not in _VECTORISED:
         return _through_xaitk(masks, name, arguments)
-    sums = HiddenSums(masks)
-    vectorised: dict[str, Callable[..., Scorer]] = {
-        "OcclusionScoring": _occlusion,
-        "RISEScoring": _rise,
-        "SquaredDifferenceScoring": _squared_difference_stretched,
-        "SquaredDifference": _squared_difference,
-    }
-    return vectorised[name](sums, **arguments)
+    sums, maps = HiddenSums(masks), _VECTORISED[name]
 
+    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+        cells = np.abs(maps(sums, reference, perturbed, **arguments)).sum(axis=1)
+        return sums.on_pixels(cells.astype(np.float32))
 
-def saliency(scorer: Scorer, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    """Return one map a frame, (frame, height, width) float32: the sum over outputs of the absolute maps."""
-    return np.abs(scorer(reference, perturbed)).sum(axis=1).astype(np.float32)
+    return score
 
 
 def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[str, dict[str, Any]]) -> None:
@@ -187,8 +203,8 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             logits, value = responses.read("logits", rows), responses.read("value", rows)
             reference_logits = responses.read("reference_logits", rows)
             reference_value = responses.read("reference_value", rows)
-            arrays["actor"][rows] = saliency(score, reference_logits, logits)
-            arrays["critic"][rows] = saliency(score, reference_value[:, None], value[..., None])
+            arrays["actor"][rows] = score(reference_logits, logits)
+            arrays["critic"][rows] = score(reference_value[:, None], value[..., None])
         writer.array("frame", ("frame",), (len(frames),), np.int64, (len(frames),))[:] = frames
         writer.attributes({**responses.attributes, "scorer": scorer})
 

@@ -1,0 +1,122 @@
+"""The XAITK notebook's way, re-stated: its classes, one forward a mask, a thread a frame.
+
+What the project's speed is measured against, and what its maps are tested against.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from searchlight.policy import Memory, Policy, load_policy
+from searchlight.store import load
+from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
+from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring
+from xaitk_saliency.impls.gen_classifier_conf_sal.rise_scoring import RISEScoring
+from xaitk_saliency.impls.gen_classifier_conf_sal.squared_difference_scoring import SquaredDifferenceScoring
+from xaitk_saliency.impls.perturb_image.rise import RISEGrid
+from xaitk_saliency.impls.perturb_image.sliding_radial import SlidingRadial
+from xaitk_saliency.impls.perturb_image.sliding_window import SlidingWindow
+from xaitk_saliency.utils.masking import occlude_image_batch
+
+Maps = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to perturb and score, as a user of xaitk-saliency would write it.
+
+    Attributes:
+        perturber: makes the masks, anew for each frame.
+        scorer: makes the maps.
+        on_screen: whether the screen is perturbed, or the observation.
+        fill: what hides pixels, from the image; None is black.
+    """
+
+    perturber: PerturbImage
+    scorer: GenerateClassifierConfidenceSaliency
+    on_screen: bool
+    fill: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+CASES = {
+    "notebook": Case(SlidingWindow((5, 5), (5, 5)), OcclusionScoring(), on_screen=True),
+    "upstream": Case(
+        SlidingRadial((1, 1), (5, 5), (5, 5)),
+        SquaredDifferenceScoring(),
+        on_screen=False,
+        fill=lambda image: gaussian_filter(image, 3),
+    ),
+    # threads=0: with more, its masks could not be made again.
+    "rise": Case(RISEGrid(1000, 8, 0.5, seed=0, threads=0), RISEScoring(0.5), on_screen=False),
+}
+
+
+def prepro(screen: np.ndarray) -> np.ndarray:
+    """The notebook's preprocessing, (80, 80) float32."""
+    return cv2.resize(src=screen[35:195].mean(2), dsize=(80, 80)).astype(np.float32) / 255.0
+
+
+@torch.inference_mode()
+def frame_maps(case: Case, policy: Policy, screen: np.ndarray, memory: Memory) -> Maps:
+    """Return the actor's and the critic's map of one frame.
+
+    The actor's is the sum of its absolute maps over its maximum, the critic's the absolute of its one.
+    """
+
+    def outputs(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        observation = prepro(image) if case.on_screen else image
+        logits, value, _ = policy.step(torch.from_numpy(observation)[None, None], memory)
+        return value.numpy(), logits[0].numpy()
+
+    image = screen if case.on_screen else prepro(screen)
+    ref_value, ref_logits = outputs(image)
+    masks = case.perturber(image)
+    fill = case.fill(image) if case.fill is not None else None
+    images = occlude_image_batch(image, masks, fill=fill)
+    values, logits = zip(*(outputs(one) for one in images), strict=True)
+    actor = np.abs(case.scorer(ref_logits, np.stack(logits), masks)).reshape(-1, *image.shape[:2]).sum(axis=0)
+    critic = np.abs(case.scorer(ref_value, np.stack(values), masks)).reshape(-1, *image.shape[:2])[0]
+    return actor / actor.max(), critic
+
+
+def read_frame(
+    policy: Policy, episode_path: Path, frame: int, lag: int = 0
+) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
+    """Return the screen of a decision, and the memory ``lag`` decisions before it."""
+    with load(episode_path) as episode:
+        rows = slice(frame - lag, frame - lag + 1)
+        memory = {name: torch.from_numpy(episode.read(f"memory_{name}", rows)) for name in policy.architecture.memory}
+        return episode.read("frame", slice(frame, frame + 1))[0], memory
+
+
+def notebook_maps(policy_path: Path, episode_path: Path, frame: int) -> Maps:
+    """Return the notebook's maps, (210, 160), of what the notebook calls frame ``frame``.
+
+    It keeps the screen after each step, so its ``ins[i]`` is our ``frame[i + 1]``; it keeps the memory after each
+    step, so its ``hx[i - 1]`` is our ``memory_h[i]``.
+    """
+    policy = load_policy(policy_path)
+    return frame_maps(CASES["notebook"], policy, *read_frame(policy, episode_path, frame + 1, lag=1))
+
+
+def maps_in_threads(case: Case, policy_path: Path, episode_path: Path, frames: range) -> list[Maps]:
+    """Return the maps of some frames as the notebook's ``app`` does: all at once, a thread a frame."""
+    policy = load_policy(policy_path)
+    found: dict[int, Maps] = {}
+
+    def work(frame: int) -> None:
+        found[frame] = frame_maps(case, policy, *read_frame(policy, episode_path, frame))
+
+    threads = [threading.Thread(target=work, args=[frame]) for frame in frames]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [found[frame] for frame in frames]

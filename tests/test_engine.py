@@ -1,0 +1,183 @@
+"""The engine: what one forward a mask gives, on real agents and on random networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import BUNDLED, real_agent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from searchlight import engine as engine_module
+from searchlight import masks as masks_module
+from searchlight.architecture import Architecture
+from searchlight.checkpoint import fetch_checkpoint
+from searchlight.engine import Engine, respond_plainly
+from searchlight.perturbation import Perturbation
+from searchlight.policy import Policy, load_policy
+from searchlight.store import load
+
+Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+WINDOW = {"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}
+PERTURBERS: dict[str, Any] = {
+    "window": {"SlidingWindow": {"window_size": [9, 7], "stride": [13, 11]}},
+    "small radial": {"SlidingRadial": {"radius": [2, 1], "stride": [17, 13], "sigma": [1, 1]}},
+    "wide radial": {"SlidingRadial": {"radius": [1, 1], "stride": [20, 20], "sigma": [5, 5]}},
+    "rise": {"RISEGrid": {"n": 12, "s": 6, "p1": 0.5, "seed": 2}},
+    "random": {"RandomGrid": {"n": 8, "s": [9, 12], "p1": 0.7, "seed": 2}},
+}
+FILLS = {"screen": [0, 90, [250, 0, 128], {"blur": 3}], "observation": [0, 0.7, {"blur": 3}]}
+
+
+def random_policy(cell: str, channels: tuple[int, ...] = (1, 32, 32, 32, 32), actions: int = 4) -> Policy:
+    torch.manual_seed(len(channels) * actions)
+    return Policy(Architecture(cell, channels, 3, 256, actions)).eval().requires_grad_(False)
+
+
+def random_memory(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: 0.5 * torch.randn(1, policy.architecture.hidden) for name in policy.architecture.memory}
+
+
+def both(policy: Policy, perturbation: Perturbation, screen: np.ndarray) -> tuple[Outputs, Outputs]:
+    """Return the outputs by the engine, and by one forward a mask."""
+    observation, memory = perturbation.prepare(screen), random_memory(policy)
+    found = list(perturbation.patches(screen, observation))
+    with torch.inference_mode():
+        engine = Engine(policy, perturbation.layouts)
+        ours = engine.respond(engine.reference(observation), memory, found, len(perturbation.masks))
+        plain = respond_plainly(policy, observation, memory, perturbation, found)
+    return ours, plain
+
+
+def assert_same(ours: Outputs, plain: Outputs) -> None:
+    scale = max(1.0, float(np.abs(plain[0]).max()))
+    for one, other in zip(ours, plain, strict=True):
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype == np.float32
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * scale)
+
+
+def screens(episode_path: Path) -> np.ndarray:
+    with load(episode_path) as episode:
+        return episode.read("frame", slice(60, 130, 30))
+
+
+@pytest.mark.parametrize("perturber", PERTURBERS)
+@pytest.mark.parametrize("space", FILLS)
+@pytest.mark.parametrize("preprocessing", ["cv2", "imresize"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_outputs_are_those_of_one_forward_a_mask(
+    cell: str, preprocessing: str, space: str, perturber: str, episode_path: Path
+) -> None:
+    policy = random_policy(cell)
+    for fill, screen in zip(FILLS[space], [*screens(episode_path)] * 2, strict=False):
+        spec = {"space": space, "perturber": PERTURBERS[perturber], "fill": fill}
+        assert_same(*both(policy, Perturbation(spec, preprocessing), screen))
+
+
+@pytest.mark.parametrize("agent", ["bundled", "breakout-v4.model.40.tar", "breakout-v4.model.80.tar"])
+def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, tmp_path: Path) -> None:
+    source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
+    fetch_checkpoint(source, None, None, BUNDLED, tmp_path / "policy", print)
+    policy = load_policy(tmp_path / "policy")
+    for spec in (
+        {"space": "screen", "perturber": WINDOW, "fill": 0},
+        {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}},
+    ):
+        perturbation = Perturbation(spec, "cv2")
+        for screen in screens(episode_path):
+            assert_same(*both(policy, perturbation, screen))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    top=st.integers(0, 79),
+    left=st.integers(0, 79),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    channels=st.sampled_from([(1, 4), (1, 8, 8), (1, 3, 5, 7), (1, 32, 32, 32, 32), (1, 4, 4, 4, 4, 4)]),
+    cell=st.sampled_from(["lstm", "gru"]),
+)
+def test_a_box_anywhere_is_exact(
+    top: int, left: int, height: int, width: int, channels: tuple[int, ...], cell: str
+) -> None:
+    """At every border and corner, through any number of layers."""
+    policy = random_policy(cell, channels, actions=6)
+    generator = np.random.default_rng(top * 80 + left)
+    screen = generator.integers(0, 256, (210, 160, 3)).astype(np.uint8)
+    mask = np.ones((80, 80), np.float32)
+    mask[top : top + height, left : left + width] = 0
+    perturbation = one_mask(mask)
+    assert_same(*both(policy, perturbation, screen))
+
+
+def one_mask(mask: np.ndarray) -> Perturbation:
+    """Return a perturbation of the observation by one mask of one's own."""
+    from searchlight import perturbation as module
+
+    spec = {"space": "observation", "perturber": {}, "fill": 0.3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "masks_of", lambda _: masks_module.Masks(iter([mask]), mask.shape))
+        return Perturbation(spec, "cv2")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_what_changes_nothing_takes_the_reference_exactly(cell: str) -> None:
+    screen = np.zeros((210, 160, 3), np.uint8)
+    screen[100:106, 50:60] = 200
+    policy = random_policy(cell)
+    for spec in (
+        {"space": "screen", "perturber": WINDOW, "fill": 0},
+        {"space": "observation", "perturber": PERTURBERS["small radial"], "fill": {"blur": 2}},
+    ):
+        perturbation = Perturbation(spec, "cv2")
+        observation = perturbation.prepare(screen)
+        touched = {
+            int(mask)
+            for found in perturbation.patches(screen, observation)
+            for mask in perturbation.layouts[found.layout].masks[found.rows]
+        }
+        logits, value, reference_logits, reference_value = both(policy, perturbation, screen)[0]
+        untouched = sorted(set(range(len(perturbation.masks))) - touched)
+        assert untouched
+        assert touched
+        assert (logits[untouched] == reference_logits).all()
+        assert (value[untouched] == reference_value).all()
+
+
+def test_local_masks_go_through_boxes_and_wide_ones_through_the_network() -> None:
+    policy = random_policy("lstm")
+    window = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
+    rise = Perturbation({"space": "observation", "perturber": PERTURBERS["rise"], "fill": 0}, "cv2")
+    assert all(plan is not None for plan in Engine(policy, window.layouts)._plans)
+    assert all(plan is None for plan in Engine(policy, rise.layouts)._plans)
+
+
+@pytest.mark.parametrize("name", ["GATHER", "RUN_MASKS", "PLAN_BYTES"])
+def test_limits_of_memory_change_no_result(name: str, episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = random_policy("lstm")
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
+    monkeypatch.setattr(engine_module, name, {"GATHER": 5000, "RUN_MASKS": 7, "PLAN_BYTES": 0}[name])
+    assert_same(*both(policy, perturbation, screens(episode_path)[0]))
+
+
+def test_a_frame_s_outputs_do_not_depend_on_the_frames_before_it(episode_path: Path) -> None:
+    policy = random_policy("lstm")
+    memory = random_memory(policy)
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
+    count = len(perturbation.masks)
+
+    def respond(engine: Engine, screen: np.ndarray) -> Outputs:
+        observation = perturbation.prepare(screen)
+        return engine.respond(engine.reference(observation), memory, perturbation.patches(screen, observation), count)
+
+    used, (first, second, _) = Engine(policy, perturbation.layouts), screens(episode_path)
+    with torch.inference_mode():
+        respond(used, first)
+        for one, other in zip(
+            respond(used, second), respond(Engine(policy, perturbation.layouts), second), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
