@@ -43,10 +43,12 @@ RUN_MASKS = 2048
 GATHER = 2**18
 # What all gathering plans of a job may take; masks beyond go through the whole network.
 PLAN_BYTES = 96 * 1024**2
-# An operation on gathered boxes takes about this much longer than one in a batched convolution.
+# What a multiply-add on gathered boxes costs, in those of a batched convolution; and what a class of boxes costs by
+# itself in each layer, which is what forbids boxes where masks of one size are few.
 GATHER_COST = 1.5
-# Observations in one forward of the whole network: larger batches are no faster.
-BATCH = 64
+CLASS_COST = 4e6
+# Observations in one forward of the whole network: the layers of more do not fit in a core's cache.
+BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -168,18 +170,36 @@ class Engine:
         reference_logits, reference_value, _ = self._policy.decide(reference.product, memory)
         logits = np.repeat(reference_logits.numpy(), count, axis=0)
         value = np.repeat(reference_value.numpy(), count)
+        for masks, product in self._products(reference, patches):
+            some_logits, some_value, _ = self._policy.decide(product, memory)
+            logits[masks] = some_logits.numpy()
+            value[masks] = some_value.numpy()
+        return logits, value, reference_logits[0].numpy(), reference_value[0].numpy()
+
+    def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterable[tuple[np.ndarray, Tensor]]:
+        """Yield masks with their products, (mask, product)."""
+        batch, masks = np.empty((BATCH, *OBSERVATION), np.float32), []
         for found in patches:
             plan, layout = self._plans[found.layout], self._layouts[found.layout]
-            if plan is None:
-                products = self._by_batches(reference, layout, found)
-            else:
-                products = self._by_boxes(plan, reference, layout, found)
-            for rows, product in products:
-                some_logits, some_value, _ = self._policy.decide(product, memory)
-                masks = layout.masks[found.rows[rows]]
-                logits[masks] = some_logits.numpy()
-                value[masks] = some_value.numpy()
-        return logits, value, reference_logits[0].numpy(), reference_value[0].numpy()
+            if plan is not None:
+                for rows, product in self._by_boxes(plan, reference, layout, found):
+                    yield layout.masks[found.rows[rows]], product
+                continue
+            for row, patch in zip(found.rows, found.values, strict=True):
+                seen, top, left = batch[len(masks)], layout.tops[row], layout.lefts[row]
+                seen[...] = reference.observation
+                seen[top : top + layout.height, left : left + layout.width] = patch
+                masks.append(layout.masks[row])
+                if len(masks) == BATCH:
+                    yield np.array(masks), self._by_network(batch)
+                    masks.clear()
+        if masks:
+            yield np.array(masks), self._by_network(batch[: len(masks)])
+
+    def _by_network(self, observations: np.ndarray) -> Tensor:
+        """Return the products of whole observations, (batch, 80, 80) float32."""
+        features = self._policy.trunk(torch.from_numpy(observations)[:, None])
+        return torch.nn.functional.linear(features, *self._policy.product)
 
     # -- through the boxes ------------------------------------------------------------------------------------------
 
@@ -207,7 +227,7 @@ class Engine:
             for start in range(0, len(chosen), RUN_MASKS):
                 run = chosen[start : start + RUN_MASKS]
                 rows.append(changed[some.members[run]])
-                products.append(self._products(some, run, reference))
+                products.append(self._product_of_boxes(some, run, reference))
                 if sum(map(len, rows)) >= RUN_MASKS:
                     yield np.concatenate(rows), torch.cat(products)
                     rows, products = [], []
@@ -231,7 +251,7 @@ class Engine:
         rows = made[some.first : some.first + len(some.members) * area].view(len(some.members), area * channels)
         rows.index_copy_(0, chosen, difference.view(len(chosen), -1))
 
-    def _products(self, some: _Features, chosen: np.ndarray, reference: Reference) -> Tensor:
+    def _product_of_boxes(self, some: _Features, chosen: np.ndarray, reference: Reference) -> Tensor:
         """Return the products of ``chosen`` masks: the reference's, and what the features in their boxes change."""
         layer = self._buffers[-1]
         channels = layer.shape[1]
@@ -249,22 +269,6 @@ class Engine:
                 product[start:stop].addmm_(features[start:stop, row, :width], weight)
         return product
 
-    # -- through the whole network ----------------------------------------------------------------------------------
-
-    def _by_batches(self, reference: Reference, layout: Layout, found: Patches) -> Iterable[tuple[np.ndarray, Tensor]]:
-        """Yield rows of ``found`` with their products, from whole observations."""
-        weight, bias = self._policy.product
-        whole = np.empty((BATCH, *OBSERVATION), np.float32)
-        for start in range(0, len(found.rows), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(found.rows)))
-            batch = whole[: len(rows)]
-            batch[...] = reference.observation
-            for seen, row in zip(batch, rows, strict=True):
-                top, left = layout.tops[found.rows[row]], layout.lefts[found.rows[row]]
-                seen[top : top + layout.height, left : left + layout.width] = found.values[row]
-            features = self._policy.trunk(torch.from_numpy(batch)[:, None])
-            yield rows, torch.nn.functional.linear(features, weight, bias)
-
     # -- planning ---------------------------------------------------------------------------------------------------
 
     def _boxes(self, layout: Layout) -> Iterable[tuple[np.ndarray, np.ndarray]]:
@@ -281,17 +285,17 @@ class Engine:
             yield corners, sizes
 
     def _pays(self, layout: Layout) -> bool:
-        """Tell whether boxes cost fewer operations than the whole network, on average over the layout."""
+        """Tell whether a layout's masks cost fewer operations by their boxes than by the whole network."""
         whole = boxes = 0.0
         channels = self._buffers_channels()
         for depth, (_, sizes) in enumerate(list(self._boxes(layout))[1:]):
-            taps = self._weights[depth].numel()
-            whole += taps * np.prod(self._sizes[depth + 1])
-            boxes += GATHER_COST * taps * _rounded(sizes).prod(axis=1).mean()
+            taps, rounded = self._weights[depth].numel(), _rounded(sizes)
+            whole += taps * np.prod(self._sizes[depth + 1]) * len(sizes)
+            boxes += GATHER_COST * taps * rounded.prod(axis=1).sum() + CLASS_COST * len(np.unique(rounded, axis=0))
         products = self._product_weight.shape[2] * channels[-1]
-        whole += products * np.prod(self._sizes[-1])
-        boxes += products * _rounded(sizes).prod(axis=1).mean()
-        return boxes < whole
+        whole += products * np.prod(self._sizes[-1]) * len(sizes)
+        boxes += products * rounded.prod(axis=1).sum()
+        return bool(boxes < whole)
 
     def _plan_bytes(self, layout: Layout) -> int:
         """Return about how much memory a plan takes: the indices of gathering, and the layers' differences."""

@@ -194,7 +194,10 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
         masks = masks[..., None]
     if binary:
         return np.where(masks > 0, image, fill)
-    return (masks * image + (1 - masks) * fill).astype(image.dtype)
+    blended = masks * image
+    if np.any(fill):
+        blended += (1 - masks) * fill
+    return blended.astype(image.dtype, copy=False)
 
 
 def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
