@@ -20,6 +20,10 @@ localrules:
     all,
 
 
+onsuccess:
+    say_unpinned()
+
+
 rule all:
     default_target: True
     input:

@@ -67,7 +67,7 @@ def test_what_the_user_says_wins_over_the_catalogue() -> None:
 
 def test_the_catalogue_pins_all_digests_that_are_known() -> None:
     unpinned = [name for name, agent in read_catalogue(CATALOGUE).items() if agent.sha256 is None]
-    assert unpinned == ["xaitk-breakout"]
+    assert unpinned == ["xaitk-breakout", "greydanus-breakout"]
 
 
 WINDOW = "perturbations/window"

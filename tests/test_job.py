@@ -48,6 +48,21 @@ def test_a_failure_is_one_line_that_names_the_log(tmp_path: Path, body: str, lin
     assert line in log.read_text()
 
 
+def test_a_screen_is_left_to_the_progress_that_is_drawn_on_it(tmp_path: Path) -> None:
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()
+    body = f"from searchlight.job import job\nwith job('rule', {str(tmp_path / 'log')!r}) as notice: notice('hello')"
+    done = subprocess.run([sys.executable, "-c", body], cwd=ROOT / "scripts", stderr=theirs, check=False)
+    os.close(theirs)
+    assert done.returncode == 0
+    os.set_blocking(ours, False)
+    with pytest.raises(OSError, match="Errno"):  # nothing to read
+        os.read(ours, 1)
+    assert (tmp_path / "log").read_text() == "rule: hello\n"
+
+
 def test_numerical_libraries_get_the_job_s_threads(tmp_path: Path) -> None:
     body = "import torch, zarr; print(torch.get_num_threads(), zarr.config.get('threading.max_workers'))"
     run(body, tmp_path / "job.log")

@@ -378,7 +378,7 @@ def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_p
     target = "results/agents/bad/policy.safetensors"
     done = project.snakemake(target, config=edited(*bad_agent(**agent)))
     assert done.returncode == 0, done.stderr
-    digest = re.search(r"sha256: ([0-9a-f]{64})", done.stdout + done.stderr)
+    digest = re.search(r"^agents\.bad: .*  sha256: ([0-9a-f]{64})$", done.stderr, re.MULTILINE)
     assert digest is not None
     pinned = project.snakemake("--forceall", target, config=edited(*bad_agent(**agent, sha256=digest[1])))
     assert pinned.returncode == 0, pinned.stderr

@@ -35,7 +35,8 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     the log.
 
     Yields:
-        A function that says one line to the user: on the terminal, and in the log.
+        A function that says one line to the user: in the log, and on the terminal. Where that is a screen on which
+        Snakemake draws its progress, the line would be drawn over; there the logger shows the log of a failed job.
     """
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
@@ -53,7 +54,8 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     def notice(line: str) -> None:
         text = f"{name}: {line}\n"
         os.write(target, text.encode())
-        os.write(terminal, text.encode())  # at once, so that lines of parallel jobs do not mix
+        if not os.isatty(terminal):
+            os.write(terminal, text.encode())  # at once, so that lines of parallel jobs do not mix
 
     try:
         yield notice

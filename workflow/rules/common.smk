@@ -53,6 +53,17 @@ def code(script, modules=None):
     return [str(file) for file in (ROOT / "scripts" / f"{script}.py", *files)]
 
 
+def say_unpinned():
+    """Print the line that pins each checkpoint whose digest the config does not give."""
+    for name, agent in settings.agents.items():
+        path = Path(f"results/agents/{name}/policy.safetensors")
+        if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and path.exists():
+            from searchlight.checkpoint import read_metadata
+
+            digest = read_metadata(path)["sha256"]
+            print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
+
+
 def pages():
     return [f"results/clips/{clip}/index.html" for clip in settings.clips]
 
