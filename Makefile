@@ -3,13 +3,14 @@ PYTHON ?= python3
 CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
+OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
 .PHONY: run test check docs picture report clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
-	@$(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
 	@echo "Done: open results/clips/*/index.html"
 
 test: check ## Check style, then run all tests
@@ -28,13 +29,13 @@ picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py
 
 report: .venv/installed ## Pack all videos and pages into report.zip
-	@$(RUN) snakemake --report report.zip
+	@$(RUN) snakemake --report report.zip $(OVERLAY)
 
 clean: ## Remove all results
 	find results -mindepth 1 -not -name .gitkeep -delete
 
 help: ## List these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Searchlight needs Python 3.11 or newer")'

@@ -1,7 +1,7 @@
 # Searchlight: where Atari agents look. The rules are the table of contents, the paths in results/ say which made what.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 configfile: "config/config.yaml"

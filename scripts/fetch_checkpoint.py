@@ -6,5 +6,10 @@ with job("fetch_checkpoint", snakemake.log[0], snakemake.threads) as notice:
     from searchlight.checkpoint import fetch_checkpoint
 
     fetch_checkpoint(
-        **snakemake.params.source, bundled=snakemake.params.bundled, output=snakemake.output[0], notice=notice
+        snakemake.params.source["checkpoint"],
+        snakemake.params.source["member"],
+        snakemake.params.digest.sha256,
+        bundled=snakemake.params.bundled,
+        output=snakemake.output[0],
+        notice=notice,
     )

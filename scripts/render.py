@@ -3,7 +3,8 @@
 from searchlight.job import job
 
 with job("render", snakemake.log[0], snakemake.threads):
-    from searchlight.render import LAYERS, Style, render_method
+    from searchlight.layers import LAYERS
+    from searchlight.render import Style, render_method
 
     render_method(
         snakemake.input.clip,

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import torch
 from conftest import BUNDLED, real_agent
 from hypothesis import example, given, settings
@@ -732,3 +733,38 @@ def test_refusal_of_a_download_names_its_address(fetch: Fetch, serve: Serve, bod
 def test_download_of_another_digest_is_refused(fetch: Fetch, serve: Serve) -> None:
     data = torch_bytes(network())
     assert sha256(data) in fetch.refused(serve(Answer(data)).address, digest="0" * 64)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, number: float) -> None:
+    state = {name: torch.from_numpy(array) for name, array in load_file(BUNDLED / "breakout.safetensors").items()}
+    state["conv2.bias"][3] = number
+    torch.save(state, tmp_path / "agent.pt")
+    with pytest.raises(SearchlightError, match=r"not finite in conv2\.bias"):
+        fetch_checkpoint(str(tmp_path / "agent.pt"), None, None, BUNDLED, tmp_path / "out" / "policy", print)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_torch_file_that_swells_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"conv1.weight": torch.zeros(500_000)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for name in plain.namelist():
+            small.writestr(name, plain.read(name))
+    assert (tmp_path / "small.pt").stat().st_size < 100_000
+    monkeypatch.setattr(checkpoint, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(SearchlightError, match="found over 1000000 bytes, allowed: less"):
+        fetch_checkpoint(str(tmp_path / "small.pt"), None, None, BUNDLED, tmp_path / "policy", print)
+
+
+def test_a_redirect_from_https_to_http_is_refused() -> None:
+    response = requests.Response()
+    response.status_code, response.url = 302, "https://example.org/agent.tar"
+    response.headers["Location"] = "http://example.org/agent.tar"
+    with pytest.raises(ValueError, match="found a redirect to http://"):
+        checkpoint._refuse_response(response)
+    response.headers["Location"] = "https://example.org/other.tar"
+    checkpoint._refuse_response(response)

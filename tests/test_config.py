@@ -51,6 +51,17 @@ def test_a_null_entry_is_left_out() -> None:
     assert list(settings.clips) == ["other"]
 
 
+def test_an_overlay_replaces_a_perturber_by_null() -> None:
+    merged = {"SlidingWindow": None, "SlidingRadial": {"stride": [9, 9]}}
+    settings = read_config(edited(("perturbations/window/perturber", merged)), CATALOGUE)
+    assert list(settings.perturbations["window"].perturber) == ["SlidingRadial"]
+
+
+def test_a_digest_may_be_in_capitals() -> None:
+    settings = read_config(edited(("agents/breakout/sha256", "AB" * 32)), CATALOGUE)
+    assert settings.agents["breakout"].sha256 == "ab" * 32
+
+
 def test_an_agent_of_the_catalogue_brings_what_the_user_leaves_out() -> None:
     agent = read_config(edited(("agents/breakout", {"checkpoint": "catalogue:baby-a3c-breakout-80"})), CATALOGUE)
     breakout = agent.agents["breakout"]
@@ -114,6 +125,16 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
     ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
+    ("block size that is a truth value", [("block_size", True)], ["block_size: found True"]),
+    ("block size in quotes", [("block_size", "32")], ["block_size: found '32'"]),
+    ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames.0: found '1'"]),
+    ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True"]),
+    ("fps of nearly nothing", [("clips/demo/fps", 0.0001)], ["clips.demo.fps: found 0.0001"]),
+    ("infinite gain", [("methods/occlusion/gain", float("inf"))], ["methods.occlusion.gain: found inf"]),
+    ("infinite blur", [("perturbations/blur/fill", {"blur": float("inf")})], ["perturbations.blur.fill: found"]),
+    ("colour of fractions", [(WINDOW + "/fill", [0.5, 10, 3])], ["perturbations.window.fill: found 0.5", "whole levels"]),
+    ("argument that is a truth value", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [True, 5]}})], ["SlidingWindow.stride.0: found True"]),
+    ("arguments with a number for a name", [(WINDOW + "/perturber", {"SlidingWindow": {1: 2}})], ["as the arguments of SlidingWindow"]),
     ("a table that is a list", [("clips", ["demo"])], ["clips: found ['demo']"]),
 ]  # fmt: skip
 

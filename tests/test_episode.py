@@ -185,7 +185,9 @@ def load_policy_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_block_past_the_end_is_an_error(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(SearchlightError, match="block 20 starts at frame 320, but the episode has frames 0 to 139"):
+    with pytest.raises(
+        SearchlightError, match=r"seed-1\.zarr\.zip: found frames 0 to 139, but block 20 starts at frame 320"
+    ):
         perturb(policy_path, episode_path, tmp_path / "out.zarr.zip", block=20)
 
 

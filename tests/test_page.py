@@ -92,7 +92,17 @@ class Clip:
 
     def write_page(self, path: Path, clip: str = "demo", methods: tuple[str, ...] = METHODS) -> Path:
         colours = {"actor": STYLE.actor, "critic": STYLE.critic}
-        write_page(self.stores, self.gameplay, self.videos, path, clip=clip, methods=methods, fps=FPS, colours=colours)
+        write_page(
+            self.stores,
+            self.gameplay,
+            self.videos,
+            path,
+            clip=clip,
+            methods=methods,
+            gains=[1] * len(methods),
+            fps=FPS,
+            colours=colours,
+        )
         return path
 
     def facts(self, name: str) -> np.ndarray:

@@ -103,7 +103,7 @@ def test_sparse_and_dense_sums_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = np.random.default_rng(0).standard_normal((3, len(masks), 2))
     sparse = scoring.HiddenSums(masks)
     monkeypatch.setattr(scoring, "SPARSE_DENSITY", 0)
-    monkeypatch.setattr(scoring, "CHUNK_MASKS", 3)
+    monkeypatch.setattr(scoring, "DENSE_MASKS", 3)
     dense = scoring.HiddenSums(masks)
     np.testing.assert_allclose(sparse.on_pixels(sparse(weights)), dense.on_pixels(dense(weights)), atol=1e-12)
     assert len(sparse.coverage) < len(dense.coverage)

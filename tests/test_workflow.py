@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import subprocess
 import sys
@@ -380,9 +381,42 @@ def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_p
     assert done.returncode == 0, done.stderr
     digest = re.search(r"^agents\.bad: .*  sha256: ([0-9a-f]{64})$", done.stderr, re.MULTILINE)
     assert digest is not None
-    pinned = project.snakemake("--forceall", target, config=edited(*bad_agent(**agent, sha256=digest[1])))
-    assert pinned.returncode == 0, pinned.stderr
-    assert "sha256" not in pinned.stdout + pinned.stderr
+    pinned = edited(*bad_agent(**agent, sha256=digest[1]))
+    done = project.snakemake(target, "--dry-run", config=pinned)
+    assert "Nothing to be done" in done.stdout + done.stderr
+    done = project.snakemake(target, "--forceall", config=pinned)
+    assert done.returncode == 0, done.stderr
+    assert "sha256" not in done.stdout + done.stderr
+    wrong = project.snakemake(target, config=edited(*bad_agent(**agent, sha256="0" * 64)))
+    assert wrong.returncode == 1
+    assert f"allowed: {'0' * 64}" in wrong.stdout + wrong.stderr
+
+
+def test_another_checkpoint_behind_the_same_name_is_noticed_however_old(project: Project, tmp_path: Path) -> None:
+    agent = {"checkpoint": write_checkpoint(tmp_path / "mine.pt")}
+    target, config = "results/agents/bad/policy.safetensors", edited(*bad_agent(**agent))
+    assert project.snakemake(target, config=config).returncode == 0
+    before = (project.folder / target).read_bytes()
+    write_checkpoint(tmp_path / "mine.pt", **{"critic_linear.bias": torch.ones(1)})
+    os.utime(tmp_path / "mine.pt", (10**9, 10**9))
+    assert project.snakemake(target, config=config).returncode == 0
+    assert (project.folder / target).read_bytes() != before
+
+
+def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(project: Project) -> None:
+    module = project.folder / "scripts/searchlight/checkpoint.py"
+    module.write_text(module.read_text() + "\nprint('this very copy')\n")
+    done = project.snakemake("results/agents/breakout/policy.safetensors", config=edited())
+    assert done.returncode == 0, done.stderr
+    assert "this very copy" in (project.folder / "results/logs/fetch_checkpoint/breakout.log").read_text()
+
+
+@pytest.mark.parametrize("target", ["results/clips/nope/index.html", "results/episodes/breakout/seed-9.zarr.zip"])
+def test_what_the_config_does_not_name_cannot_be_asked_for(project: Project, target: str) -> None:
+    done = project.snakemake(target, config=edited())
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert files(project) == set()
 
 
 @pytest.mark.parametrize("preset", ["notebook", "upstream"])

@@ -12,15 +12,15 @@ def blocks_of(first: int, last: int, size: int) -> range:
     return range(first // size, last // size + 1)
 
 
-def frames_of(block: int, size: int, length: int) -> range:
-    """Return the frames of a block in an episode of ``length`` frames.
+def frames_of(block: int, size: int, length: int, episode: str) -> range:
+    """Return the frames of a block in an episode of ``length`` frames; ``episode`` is how errors call it.
 
     Raises:
         SearchlightError: the block starts past the episode's end.
     """
     start = block * size
     if start >= length:
-        raise SearchlightError(f"block {block} starts at frame {start}, but the episode has frames 0 to {length - 1}")
+        raise SearchlightError(f"{episode}: found frames 0 to {length - 1}, but block {block} starts at frame {start}")
     return range(start, min(start + size, length))
 
 

@@ -16,19 +16,21 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from searchlight.architecture import read_architecture
-from searchlight.checkpoint_source import local_path
+from searchlight.checkpoint_source import METADATA, local_path
 from searchlight.errors import SearchlightError, one_line
 from searchlight.files import written_whole
 
+if TYPE_CHECKING:
+    import requests
+
 MAX_BYTES = 2 * 1024**3
-METADATA = "searchlight"
 _NESTED = ("state_dict", "model", "model_state_dict")
 _DEEPEST = 8
 _SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
@@ -103,10 +105,20 @@ def download(address: str, folder: Path) -> Path:
 
     name = "download"
     registry = pooch.create(folder, base_url="", registry={name: None}, urls={name: address}, retry_if_failed=3)
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=60, hooks={"response": _refuse_response})
     try:
-        return Path(registry.fetch(name, downloader=pooch.HTTPDownloader(progressbar=True, timeout=60)))
+        return Path(registry.fetch(name, downloader=downloader))
     except (requests.RequestException, OSError, ValueError) as error:
         raise SearchlightError(f"{address}: download failed: {one_line(error)}") from error
+
+
+def _refuse_response(response: requests.Response, **_: Any) -> None:
+    """Refuse what leads from https to plain http, and what is too large, before it is read."""
+    target = response.headers.get("Location", "")
+    if response.is_redirect and response.url.startswith("https://") and target.lower().startswith("http://"):
+        raise ValueError(f"found a redirect to {target}, allowed: https://")
+    if int(response.headers.get("Content-Length", "0") or 0) > MAX_BYTES:
+        raise ValueError(f"found over {MAX_BYTES} bytes, allowed: less")
 
 
 def extract_member(archive: Path, member: str | None, folder: Path, source: str) -> tuple[Path, str]:
@@ -166,6 +178,9 @@ def read_tensors(path: Path, source: str) -> dict[str, np.ndarray]:
     state = _read_safetensors(path, source) if is_safetensors else _read_torch(path, source)
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): array for name, array in state.items()}
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise SearchlightError(f"{source}: found numbers that are not finite in {_shown(name)}, allowed: none")
     return {name: np.ascontiguousarray(state[name], dtype=np.float32) for name in sorted(state)}
 
 
@@ -180,6 +195,7 @@ def _read_safetensors(path: Path, source: str) -> dict[str, np.ndarray]:
 def _read_torch(path: Path, source: str) -> dict[str, np.ndarray]:
     import torch
 
+    _refuse_large_zip(path, source)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch raise many kinds; all mean the same to the user
@@ -198,6 +214,19 @@ def _read_torch(path: Path, source: str) -> dict[str, np.ndarray]:
     except (TypeError, RuntimeError) as error:  # sparse, or without data
         reason = one_line(error).partition(". ")[0]
         raise SearchlightError(f"{source}: cannot be read as arrays: {reason}") from error
+
+
+def _refuse_large_zip(path: Path, source: str) -> None:
+    """Refuse a torch file whose records would be large once inflated: torch writes them as they are."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            size = sum(entry.file_size for entry in file.infolist())
+    except Exception as error:  # whatever a damaged directory makes of zipfile
+        raise SearchlightError(f"{source}: cannot be read as a zip: {one_line(error)}") from error
+    if size > MAX_BYTES:
+        raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes, allowed: less")
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from searchlight.errors import SearchlightError
 from searchlight.preprocessing import CELL, OBSERVATION, SCREEN, TOP
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
 
-LAYERS = ("actor", "critic")
+MAPS = ("actor", "critic")
 # Frames in memory at a time.
 RUN_FRAMES = 4 * CHUNK_FRAMES
 
@@ -54,11 +54,11 @@ def collect_clip(
             raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
         writer = stack.enter_context(create(output))
         size = blocks[0].shape("actor")[1:]
-        space = "screen" if size == SCREEN else "observation"
+        space = blocks[0].attributes["perturbation"]["space"]
         dimensions = ("y", "x") if space == "screen" else ("observation_y", "observation_x")
 
         divisors = _largest(blocks, wanted) if scale == "clip" else None
-        for layer in LAYERS:
+        for layer in MAPS:
             array = writer.array(
                 layer,
                 ("time", *dimensions),
@@ -98,7 +98,7 @@ def _maps(blocks: Sequence[Reader], layer: str, wanted: range) -> Iterator[tuple
 
 
 def _largest(blocks: Sequence[Reader], wanted: range) -> dict[str, float]:
-    return {layer: max(float(maps.max()) for _, maps in _maps(blocks, layer, wanted)) for layer in LAYERS}
+    return {layer: max(float(maps.max()) for _, maps in _maps(blocks, layer, wanted)) for layer in MAPS}
 
 
 def _divided(maps: np.ndarray, scale: str, divisor: float | None) -> np.ndarray:

@@ -25,17 +25,22 @@ from pydantic import (
 
 from searchlight import plugins
 from searchlight.errors import SearchlightError, one_line
+from searchlight.plugins import Float, Int
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 TABLES = ("agents", "perturbations", "methods", "clips")
 
 # What texts must match, and how a user is told.
 _NAME, _COLOUR, _DIGEST = rf"^{NAME}$", r"^#[0-9a-fA-F]{6}$", r"^[0-9a-f]{64}$"
-PATTERNS = {_NAME: "letters, digits, '-' and '_'", _COLOUR: "#rrggbb", _DIGEST: "64 hex digits"}
+PATTERNS = {
+    _NAME: "letters, digits, '-' and '_', the first a letter or a digit",
+    _COLOUR: "#rrggbb",
+    _DIGEST: "64 hex digits",
+}
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
-Digest = Annotated[str, StringConstraints(pattern=_DIGEST)]
+Digest = Annotated[str, BeforeValidator(lambda text: str(text).lower()), StringConstraints(pattern=_DIGEST)]
 Preprocessing = Literal["cv2", "imresize"]
 
 
@@ -56,12 +61,6 @@ def _plugin(kind: str) -> BeforeValidator:
             raise ValueError(str(error)) from error
 
     return BeforeValidator(validate)
-
-
-def _seed_is_not_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"found {value}, allowed: a whole number")
-    return value
 
 
 class Table(BaseModel):
@@ -116,10 +115,10 @@ class Agent(Table):
 class Blur(Table):
     """A fill that is the image itself, blurred."""
 
-    blur: float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
+    blur: Float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
 
 
-Level = Annotated[float, Field(ge=0, le=255)]
+Level = Annotated[Float, Field(ge=0, le=255)]
 
 
 class Perturbation(Table):
@@ -138,7 +137,7 @@ class Perturbation(Table):
         description="What hidden pixels are replaced by: a level (0 to 255 on the screen, 0 to 1 in the observation), "
         "a colour `[red, green, blue]` (screen only), or `{blur: sigma}`.",
     )
-    memory_lag: int = Field(
+    memory_lag: Int = Field(
         0,
         ge=0,
         description="How many steps the recurrent memory is behind the screen. 0 is right; 1 is what the XAITK "
@@ -152,8 +151,11 @@ class Perturbation(Table):
                 raise ValueError(f"fill: found the colour {list(self.fill)}, allowed in observation space: 0 to 1")
             if isinstance(self.fill, float) and self.fill > 1:
                 raise ValueError(f"fill: found {self.fill:g}, allowed in observation space: 0 to 1")
-        elif isinstance(self.fill, float) and not self.fill.is_integer():
-            raise ValueError(f"fill: found {self.fill:g}, allowed on the screen: whole levels 0 to 255")
+        elif not isinstance(self.fill, Blur):
+            levels = self.fill if isinstance(self.fill, tuple) else (self.fill,)
+            for level in levels:
+                if not level.is_integer():
+                    raise ValueError(f"fill: found {level:g}, allowed on the screen: whole levels 0 to 255")
         return self
 
 
@@ -169,7 +171,7 @@ class Method(Table):
     scale: Literal["frame", "clip", "none"] = Field(
         "frame", description="Divide each map by its own maximum, all by the clip's, or leave them as they are."
     )
-    gain: float = Field(
+    gain: Float = Field(
         1,
         gt=0,
         description="Videos show the scaled map times this, cut at 1, so that weak frames can be seen beside a strong "
@@ -181,20 +183,18 @@ class Clip(Table):
     """What a user asks for: some frames of one episode, shown by some methods."""
 
     agent: Name = Field(description="A name from `agents`.", examples=["breakout"])
-    seed: Annotated[int, BeforeValidator(_seed_is_not_bool)] = Field(
-        0, ge=0, lt=2**31, description="Seed of the episode."
-    )
-    max_steps: int = Field(
+    seed: Int = Field(0, ge=0, lt=2**31, description="Seed of the episode.")
+    max_steps: Int = Field(
         3000,
         gt=0,
         description="The episode ends with the game or after so many decisions. Clips of one agent and seed share "
         "their episode and must agree.",
     )
-    frames: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+    frames: tuple[Annotated[Int, Field(ge=0)], Annotated[Int, Field(ge=0)]] = Field(
         description="First and last frame, both included.", examples=[[1000, 1299]]
     )
     methods: tuple[Name, ...] = Field(min_length=1, description="Names from `methods`.", examples=[["occlusion"]])
-    fps: Annotated[float, Field(gt=0, le=240)] = Field(30, description="Frames a second of the videos.")
+    fps: Annotated[Float, Field(ge=0.1, le=240)] = Field(30, description="Frames a second of the videos.")
 
     @model_validator(mode="after")
     def _frames_in_order(self) -> Clip:
@@ -214,8 +214,8 @@ class Clip(Table):
 class Video(Table):
     """How all videos look."""
 
-    zoom: int = Field(4, ge=1, le=12, description="Each pixel of the screen becomes a square of this side.")
-    opacity: float = Field(
+    zoom: Int = Field(4, ge=1, le=12, description="Each pixel of the screen becomes a square of this side.")
+    opacity: Float = Field(
         0.8, gt=0, le=1, description="How much of the colour is added where saliency is 1; the notebook's is 200/255."
     )
     highlight: Colour = Field("#ff0000", description="Colour of the videos that show the actor or the critic alone.")
@@ -226,7 +226,7 @@ class Video(Table):
 class Config(Table):
     """Everything that a run depends on."""
 
-    block_size: int = Field(64, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    block_size: Int = Field(64, gt=0, description="Consecutive frames that one `perturb` job works on.")
     agents: dict[Name, Agent] = Field(description="The agents, each under a name of your own.")
     perturbations: dict[Name, Perturbation] = Field(description="What is hidden from them.")
     methods: dict[Name, Method] = Field(description="How saliency is scored.")

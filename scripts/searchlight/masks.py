@@ -63,9 +63,14 @@ class Masks:
         return len(self.boxes)
 
     @property
+    def size(self) -> int:
+        """Number of values in all masks' boxes."""
+        return int(self._offsets[-1])
+
+    @property
     def density(self) -> float:
         """How much of all masks' area lies in their boxes, 0 to 1."""
-        return float(self._offsets[-1]) / max(1, len(self) * self.shape[0] * self.shape[1])
+        return self.size / max(1, len(self) * self.shape[0] * self.shape[1])
 
     @property
     def in_memory(self) -> bool:

@@ -30,6 +30,7 @@ def write_page(
     *,
     clip: str,
     methods: Sequence[str],
+    gains: Sequence[float],
     fps: float,
     colours: Mapping[str, str],
 ) -> None:
@@ -42,6 +43,7 @@ def write_page(
         output: path of the page.
         clip: its name in the config.
         methods: their names in the config.
+        gains: what the videos multiply each method's maps by.
         fps: frames a second of the videos.
         colours: ``#rrggbb`` of the ``actor`` and the ``critic`` where both are in one frame.
     """
@@ -50,7 +52,10 @@ def write_page(
     for index, method in enumerate(methods):
         of_method = dict(zip(LAYERS, videos[index * len(LAYERS) : (index + 1) * len(LAYERS)], strict=True))
         embedded |= {f"{method}.{layer}": of_method[layer] for layer in SHOWN}
-    pages_data["methods"] = [{"name": name, **_about(path)} for name, path in zip(methods, clip_paths, strict=True)]
+    pages_data["methods"] = [
+        {"name": name, "gain": gain, **_about(path)}
+        for name, gain, path in zip(methods, gains, clip_paths, strict=True)
+    ]
     blocks = "\n".join(
         f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
         for name, path in embedded.items()

@@ -13,19 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from searchlight.errors import SearchlightError, one_line
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
+# Numbers as they are: no text, no truth values, nothing infinite.
+Int = Annotated[int, Strict()]
+Float = Annotated[float, Strict(), AllowInfNan(False)]
+Probability = Annotated[Float, Field(ge=0, le=1)]
+PositiveInt = Annotated[Int, Field(gt=0)]
+PositiveFloat = Annotated[Float, Field(gt=0)]
 
 
 class Arguments(BaseModel):
     """Arguments of a plug-in: unknown names and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SlidingWindow(Arguments):
@@ -51,7 +54,7 @@ class RISEGrid(Arguments):
     n: PositiveInt = Field(description="Number of masks.")
     s: PositiveInt = Field(description="Cells along each side.")
     p1: Probability = Field(description="Probability that a cell is kept.")
-    seed: int = Field(0, ge=0, description="Seed of the masks.")
+    seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
 
 class RandomGrid(Arguments):
@@ -60,7 +63,7 @@ class RandomGrid(Arguments):
     n: PositiveInt = Field(description="Number of masks.")
     s: tuple[PositiveInt, PositiveInt] = Field(description="Height and width of a cell in pixels.")
     p1: Probability = Field(description="Probability that a cell is kept.")
-    seed: int = Field(0, ge=0, description="Seed of the masks.")
+    seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
 
 class OcclusionScoring(Arguments):
@@ -146,11 +149,14 @@ def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     """
     if isinstance(spec, str):
         spec = {spec: {}}
+    if isinstance(spec, dict) and len(spec) > 1:
+        # An overlay takes out what the default has by `null`.
+        spec = {name: arguments for name, arguments in spec.items() if arguments is not None}
     if not isinstance(spec, dict) or len(spec) != 1:
         raise SearchlightError(f"found {spec!r}, allowed: one name, or one name with its arguments")
     ((name, arguments),) = spec.items()
     arguments = {} if arguments is None else arguments
-    if not isinstance(arguments, dict):
+    if not isinstance(arguments, dict) or not all(isinstance(key, str) for key in arguments):
         raise SearchlightError(f"found {arguments!r} as the arguments of {name}, allowed: a table of names and values")
     if name not in known(kind):
         build(kind, name, arguments)

@@ -34,7 +34,8 @@ snakemake --cores all --configfile config/notebook.yaml
 ```
 
 Such a file holds only what differs. An entry set to `null` is taken out (`clips: {demo: null}`). Names of agents,
-perturbations, methods and clips are yours: letters, digits, `-` and `_`.
+perturbations, methods and clips are yours: letters, digits, `-` and `_`. To replace a perturber or scorer of the
+default, take out its name the same way (`perturber: {SlidingWindow: null, SlidingRadial: {...}}`), or use a new entry.
 
 | preset | what it is |
 |---|---|

@@ -59,7 +59,7 @@ def perturb_block(
     with load(episode_path) as episode:
         attributes = _attributes(episode, policy_path, perturbation, block, block_size)
         length = episode.shape("frame")[0]
-        frames = frames_of(block, block_size, length)
+        frames = frames_of(block, block_size, length, str(episode_path))
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
         engine = Engine(policy, perturbed.layouts)
         count = len(perturbed.masks)

@@ -21,13 +21,14 @@ from scipy import sparse
 from searchlight import plugins
 from searchlight.masks import Masks
 from searchlight.perturbation import masks_of
-from searchlight.store import create, load
+from searchlight.store import CHUNK_FRAMES, create, load
 
-# Masks whose weights are dense in memory at a time, and frames whose sums are.
-CHUNK_MASKS = 256
-CHUNK_FRAMES = 16
+# Masks whose weights are dense in memory at a time.
+DENSE_MASKS = 256
 # Below this part of masked area a sparse product is the faster one.
 SPARSE_DENSITY = 0.25
+# Above so many values, a sparse matrix and what it is made from take too much memory.
+SPARSE_VALUES = 4_000_000
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -47,7 +48,7 @@ class HiddenSums:
         height, width = masks.shape
         self._sparse: sparse.csr_array | None = None
         self._cell_of_pixel = np.arange(height * width)
-        if masks.in_memory and masks.density < SPARSE_DENSITY:
+        if masks.in_memory and masks.density < SPARSE_DENSITY and masks.size < SPARSE_VALUES:
             self._sparse, self._cell_of_pixel = _cells(_sparse_hidden(masks))
         coverage = self(np.ones((1, len(masks), 1)))[0, 0]
         self.coverage = np.where(coverage == 0, 1, coverage)
@@ -66,8 +67,8 @@ class HiddenSums:
             columns = weights.astype(np.float64).transpose(1, 0, 2).reshape(len(self._masks), -1)
             return (self._sparse @ columns).T.reshape(frames, outputs, -1)
         sums = np.zeros((frames, outputs, len(self._cell_of_pixel)))
-        for start in range(0, len(self._masks), CHUNK_MASKS):
-            stop = min(start + CHUNK_MASKS, len(self._masks))
+        for start in range(0, len(self._masks), DENSE_MASKS):
+            stop = min(start + DENSE_MASKS, len(self._masks))
             hidden = 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
             # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
             for frame in range(frames):

@@ -114,9 +114,6 @@ class Reader:
         self.attributes: dict[str, Any] = dict(group.attrs)
         self._arrays = dict(group.arrays())
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._arrays
-
     def names(self) -> list[str]:
         """Return the names of the arrays, sorted."""
         return sorted(self._arrays)
@@ -161,7 +158,7 @@ def load(path: str | Path) -> Iterator[Reader]:
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except SearchlightError:
+    except (SearchlightError, MemoryError):
         raise
     except Exception as error:  # whatever zip, zstd, crc32c or json make of a damaged file
         raise SearchlightError(f"{path}: damaged, delete it and run again ({one_line(error)})") from error

@@ -19,6 +19,7 @@ rule fetch_checkpoint:
         runtime=30,
     params:
         source=checkpoint_source,
+        digest=checkpoint_digest,
         bundled=str(BUNDLED),
     script:
         "../../scripts/fetch_checkpoint.py"

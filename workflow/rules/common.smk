@@ -2,16 +2,25 @@
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(os.path.relpath(workflow.basedir))
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+if " " in sys.executable:
+    sys.exit(f"{sys.executable}: found a space in the path of the environment, allowed: none, Snakemake cannot run it")
+
+# The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+sys.path.insert(0, SCRIPTS)
+os.environ["PYTHONPATH"] = os.pathsep.join([SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+from snakemake.exceptions import WorkflowError
 
 from searchlight.blocks import blocks_of
-from searchlight.checkpoint_source import local_path
-from searchlight.config import NAME, read_config
+from searchlight.checkpoint_source import local_path, recorded_digest
+from searchlight.config import read_config
 from searchlight.errors import SearchlightError
 from searchlight.layers import LAYERS
 
@@ -35,12 +44,17 @@ MODULES = {
 }
 
 
+def any_of(names):
+    """Return what matches the names of the config alone, so that nothing else can be asked for."""
+    return "|".join(sorted({str(name) for name in names}))
+
+
 wildcard_constraints:
-    agent=NAME,
-    perturbation=NAME,
-    method=NAME,
-    clip=NAME,
-    seed=r"\d+",
+    agent=any_of(settings.agents),
+    perturbation=any_of(settings.perturbations),
+    method=any_of(settings.methods),
+    clip=any_of(settings.clips),
+    seed=any_of(clip.seed for clip in settings.clips.values()),
     block=r"\d+",
 
 
@@ -57,10 +71,8 @@ def say_unpinned():
     """Print the line that pins each checkpoint whose digest the config does not give."""
     for name, agent in settings.agents.items():
         path = Path(f"results/agents/{name}/policy.safetensors")
-        if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and path.exists():
-            from searchlight.checkpoint import read_metadata
-
-            digest = read_metadata(path)["sha256"]
+        digest = recorded_digest(path)
+        if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and digest is not None:
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
 
 
@@ -75,17 +87,30 @@ def checkpoint_file(wildcards):
 
 
 def checkpoint_source(wildcards):
-    return settings.agents[wildcards.agent].model_dump(mode="json", include={"checkpoint", "member", "sha256"})
+    """Return where a checkpoint is, and what tells that another file has taken its place."""
+    agent = settings.agents[wildcards.agent]
+    source = agent.model_dump(mode="json", include={"checkpoint", "member"})
+    path = local_path(agent.checkpoint, BUNDLED)
+    if path is not None and path.is_file() and not agent.checkpoint.startswith("bundled:"):
+        source["file"] = [path.stat().st_size, path.stat().st_mtime_ns]
+    recorded = recorded_digest(f"results/agents/{wildcards.agent}/policy.safetensors")
+    if None not in (recorded, agent.sha256) and recorded != agent.sha256:
+        source["sha256"] = agent.sha256
+    return source
+
+
+def checkpoint_digest(wildcards):
+    """Return the digest in a form that Snakemake does not track: to pin what is there already changes nothing."""
+    return SimpleNamespace(sha256=settings.agents[wildcards.agent].sha256)
 
 
 def episode_settings(wildcards):
     agent = settings.agents[wildcards.agent]
-    max_steps = next(
-        clip.max_steps
-        for clip in settings.clips.values()
-        if (clip.agent, clip.seed) == (wildcards.agent, int(wildcards.seed))
-    )
-    return {**agent.model_dump(mode="json", include={"env", "preprocessing", "actions"}), "max_steps": max_steps}
+    for clip in settings.clips.values():
+        if (clip.agent, clip.seed) == (wildcards.agent, int(wildcards.seed)):
+            played = agent.model_dump(mode="json", include={"env", "preprocessing", "actions"})
+            return {**played, "max_steps": clip.max_steps}
+    raise WorkflowError(f"clips: found none of agent '{wildcards.agent}' with seed {wildcards.seed}")
 
 
 def perturbation_settings(wildcards):
@@ -150,4 +175,5 @@ def videos_of_clip(wildcards):
 def page_settings(wildcards):
     clip = settings.clips[wildcards.clip]
     colours = {"actor": settings.video.actor, "critic": settings.video.critic}
-    return {"methods": list(clip.methods), "fps": clip.fps, "colours": colours}
+    gains = [settings.methods[method].gain for method in clip.methods]
+    return {"methods": list(clip.methods), "gains": gains, "fps": clip.fps, "colours": colours}
