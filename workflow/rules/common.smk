@@ -14,7 +14,7 @@ if " " in sys.executable:
 # The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
 SCRIPTS = str(Path(workflow.basedir) / "scripts")
 sys.path.insert(0, SCRIPTS)
-os.environ["PYTHONPATH"] = os.pathsep.join([SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])))
 
 from snakemake.exceptions import WorkflowError
 
