@@ -11,6 +11,7 @@ import torch
 from conftest import BUNDLED, real_agent
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searchlight import boxes
 from searchlight import engine as engine_module
 from searchlight import masks as masks_module
 from searchlight.architecture import Architecture
@@ -96,8 +97,8 @@ def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, 
 @given(
     top=st.integers(0, 79),
     left=st.integers(0, 79),
-    height=st.integers(1, 12),
-    width=st.integers(1, 12),
+    height=st.integers(1, 45),
+    width=st.integers(1, 45),
     channels=st.sampled_from([(1, 4), (1, 8, 8), (1, 3, 5, 7), (1, 32, 32, 32, 32), (1, 4, 4, 4, 4, 4)]),
     cell=st.sampled_from(["lstm", "gru"]),
 )
@@ -152,8 +153,18 @@ def test_local_masks_go_through_boxes_and_wide_ones_through_the_network() -> Non
     policy = random_policy("lstm")
     window = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
     rise = Perturbation({"space": "observation", "perturber": PERTURBERS["rise"], "fill": 0}, "cv2")
-    assert all(plan is not None for plan in Engine(policy, window.layouts)._plans)
-    assert all(plan is None for plan in Engine(policy, rise.layouts)._plans)
+    assert all(start is not None for start in Engine(policy, window.layouts)._plan.starts)
+    assert all(start is None for start in Engine(policy, rise.layouts)._plan.starts)
+
+
+@pytest.mark.parametrize("tapped", [0, 4, 10_000])
+def test_gathering_taps_and_convolving_boxes_agree(
+    tapped: int, episode_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boxes, "MOST_TAPPED", tapped)
+    for perturber in ("window", "wide radial"):
+        spec = {"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.5}
+        assert_same(*both(random_policy("gru"), Perturbation(spec, "cv2"), screens(episode_path)[1]))
 
 
 @pytest.mark.parametrize("name", ["GATHER", "RUN_MASKS", "PLAN_BYTES"])

@@ -35,7 +35,7 @@ MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
     "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
     " store",
-    "perturb": "architecture blocks checkpoint checkpoint_source engine errors files job masks perturbation plugins policy"
+    "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation plugins policy"
     " preprocessing responses store",
     "score": "errors files job masks perturbation plugins preprocessing scoring store",
     "collect": "blocks clip errors files job preprocessing store",
