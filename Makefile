@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test check docs picture report clean help
+.PHONY: run test check benchmark docs picture report clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -24,6 +24,9 @@ check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 
 docs: .venv/installed ## Write config/README.md and the schema anew from the models
 	@$(RUN) python -m searchlight.reference
+
+benchmark: run ## Measure the saliency step against the notebook's way
+	@$(RUN) python benchmarks/run.py
 
 picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py

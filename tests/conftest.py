@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from searchlight.checkpoint import fetch_checkpoint
-from searchlight.job import THREAD_VARIABLES
+from searchlight.job import limit_threads
 from searchlight.rollout import play_episode
 
-for variable in THREAD_VARIABLES:
-    os.environ[variable] = "1"
+limit_threads(1)
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "resources" / "agents"

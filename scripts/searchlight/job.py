@@ -38,9 +38,7 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
         A function that says one line to the user: in the log, and on the terminal. Where that is a screen on which
         Snakemake draws its progress, the line would be drawn over; there the logger shows the log of a failed job.
     """
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = str(threads)
-    _keep_freed_memory()
+    limit_threads(threads)
     warnings.simplefilter("ignore")  # libraries' advice to their own developers
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +70,13 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def limit_threads(threads: int) -> None:
+    """Set how many threads numerical libraries may use, before they are imported, and how they get memory."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:

@@ -25,6 +25,7 @@ from searchlight.store import CHUNK_FRAMES, create, load
 
 # Masks whose weights are dense in memory at a time.
 DENSE_MASKS = 256
+DENSE_BYTES = 64 * 1024**2
 # Below this part of masked area a sparse product is the faster one.
 SPARSE_DENSITY = 0.25
 # Above so many values, a sparse matrix and what it is made from take too much memory.
@@ -50,6 +51,9 @@ class HiddenSums:
         self._cell_of_pixel = np.arange(height * width)
         if masks.in_memory and masks.density < SPARSE_DENSITY and masks.size < SPARSE_VALUES:
             self._sparse, self._cell_of_pixel = _cells(_sparse_hidden(masks))
+        # Dense weights that fit are made once; others are made again for each run of frames.
+        fit = self._sparse is None and 8 * len(masks) * height * width <= DENSE_BYTES
+        self._held = [self._hidden(start) for start in range(0, len(masks), DENSE_MASKS)] if fit else None
         coverage = self(np.ones((1, len(masks), 1)))[0, 0]
         self.coverage = np.where(coverage == 0, 1, coverage)
 
@@ -69,11 +73,16 @@ class HiddenSums:
         sums = np.zeros((frames, outputs, len(self._cell_of_pixel)))
         for start in range(0, len(self._masks), DENSE_MASKS):
             stop = min(start + DENSE_MASKS, len(self._masks))
-            hidden = 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
+            hidden = self._hidden(start) if self._held is None else self._held[start // DENSE_MASKS]
             # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
             for frame in range(frames):
                 sums[frame] += weights[frame, start:stop].astype(np.float64).T @ hidden
         return sums
+
+    def _hidden(self, start: int) -> np.ndarray:
+        """Return what ``DENSE_MASKS`` masks hide, (mask, pixel) float64."""
+        stop = min(start + DENSE_MASKS, len(self._masks))
+        return 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
 
     def on_pixels(self, cells: np.ndarray) -> np.ndarray:
         """Return maps of cells, (…, cell), as maps of pixels, (…, height, width)."""
