@@ -14,8 +14,8 @@ gymnasium.register_envs(ale_py)
 gymnasium.logger.min_level = gymnasium.logger.ERROR  # the old ids are what published agents were trained on
 
 
-def make_environment(name: str) -> gymnasium.Env:
-    """Make an Atari environment whose observation is the (210, 160, 3) uint8 screen.
+def make_environment(name: str, key: str = "env") -> gymnasium.Env:
+    """Make an Atari environment whose observation is the (210, 160, 3) uint8 screen; ``key`` is where its name is from.
 
     Raises:
         SearchlightError: there is no such environment, or it is not an Atari game with such a screen.
@@ -23,13 +23,13 @@ def make_environment(name: str) -> gymnasium.Env:
     try:
         environment = gymnasium.make(name)
     except Exception as error:  # a wrong name surfaces as any of gymnasium's errors, or as an import that fails
-        raise SearchlightError(f"env: found '{name}': {one_line(error)}") from error
+        raise SearchlightError(f"{key}: found '{name}': {one_line(error)}") from error
     if not hasattr(environment.unwrapped, "ale"):
-        raise SearchlightError(f"env: found '{name}', allowed: an Atari (ALE) environment")
+        raise SearchlightError(f"{key}: found '{name}', allowed: an Atari (ALE) environment")
     shape = environment.observation_space.shape
     if shape != (*SCREEN, 3):
         raise SearchlightError(
-            f"env: found '{name}' with observations of shape {shape}, allowed: a screen of {(*SCREEN, 3)}"
+            f"{key}: found '{name}' with observations of shape {shape}, allowed: a screen of {(*SCREEN, 3)}"
         )
     return environment
 

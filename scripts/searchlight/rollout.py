@@ -64,7 +64,7 @@ def play_episode(
         SearchlightError: the environment does not exist, or has another number of actions than the policy.
     """
     policy = load_policy(policy_path)
-    environment = make_environment(env)
+    environment = make_environment(env, f"agents.{agent}.env")
     try:
         description = describe_environment(environment)
         meanings = description["action_meanings"]
