@@ -4,7 +4,21 @@ Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by 
 which blocks are needed and never what is in them.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
 from searchlight.errors import SearchlightError
+
+
+def runs(start: int, stop: int, size: int) -> Iterator[slice]:
+    """Yield the slices of at most ``size`` that make up ``start`` to ``stop``: what is in memory at a time."""
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))
+
+
+def scores_before(rewards: Iterable[float], frames: range) -> list[float]:
+    """Return the score before each of some decisions, given an episode's rewards up to them."""
+    return list(accumulate(rewards, initial=0.0))[frames.start : frames.stop]
 
 
 def blocks_of(first: int, last: int, size: int) -> range:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from searchlight.blocks import check_frames
+from searchlight.blocks import check_frames, scores_before
 from searchlight.errors import SearchlightError
 from searchlight.preprocessing import CELL, OBSERVATION, SCREEN, TOP
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
@@ -71,9 +71,8 @@ def collect_clip(
                 array[rows] = _divided(maps, scale, divisors[layer] if divisors else None)
         _copy_episode(episode, writer, wanted)
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
-        rewards = np.concatenate([[0.0], np.cumsum(episode.read("reward", slice(0, wanted.stop)))])
-        score = Variable(("time",), rewards[wanted.start : wanted.stop], {"long_name": "reward before this decision"})
-        writer.variable("score", score)
+        scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
+        writer.variable("score", Variable(("time",), scores, {"long_name": "reward before this decision"}))
         writer.variable("y", Variable(("y",), np.arange(SCREEN[0])))
         writer.variable("x", Variable(("x",), np.arange(SCREEN[1])))
         if space == "observation":

@@ -62,6 +62,7 @@ class _Group:
 
     Attributes:
         indices: (n,) of the masks.
+        boxes: (n, 4) top, bottom, left and right of what they change in the image.
         rows, columns: (n, height, 1) and (n, 1, width), the pixels of their boxes.
         values: (n, height, width) float32, the masks there; None where they are read when they are used.
         layout: what they change in the observation.
@@ -126,12 +127,12 @@ class Perturbation:
             behind = fill[group.rows, group.columns] if fill.ndim == image.ndim else fill
             after = blend(before, behind, values, self.masks.binary)
             if not self._on_screen:
-                yield from _changed(index, np.arange(len(before)), before, after)
+                yield from _changed(index, before, after)
             elif self._preprocessing.prepare_cells is not None:
                 seen = observation[(group.rows[:, ::CELL] - TOP) // CELL, group.columns[:, :, ::CELL] // CELL]
-                yield from _changed(index, np.arange(len(before)), seen, self._preprocessing.prepare_cells(after))
+                yield from _changed(index, seen, self._preprocessing.prepare_cells(after))
             else:
-                for changed in _changed(index, np.arange(len(before)), before, after):
+                for changed in _changed(index, before, after):
                     yield from self._whole_screens(screen, observation, group, changed)
 
     def _whole_screens(
@@ -143,7 +144,8 @@ class Perturbation:
             each = np.arange(len(rows))[:, None, None]
             screens[each, group.rows[rows], group.columns[rows]] = patches.values[start : start + MAX_SCREENS]
             seen = np.broadcast_to(observation, (len(rows), *OBSERVATION))
-            yield from _changed(patches.layout, rows, seen, self._preprocessing.prepare(screens))
+            for found in _changed(patches.layout, seen, self._preprocessing.prepare(screens)):
+                yield Patches(found.layout, rows[found.rows], found.values)
 
     def _make_groups(self) -> Iterator[_Group]:
         boxes = self._boxes()
@@ -209,7 +211,7 @@ def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
     return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
 
 
-def _changed(layout: int, rows: np.ndarray, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
+def _changed(layout: int, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
     kept = np.flatnonzero((before != after).reshape(len(before), -1).any(axis=1))
     if len(kept):
-        yield Patches(layout, rows[kept], after[kept])
+        yield Patches(layout, kept, after[kept])

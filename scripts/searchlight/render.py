@@ -7,7 +7,7 @@ and the value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +21,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from PIL import Image, ImageDraw, ImageFont
 
-from searchlight.blocks import check_frames
+from searchlight.blocks import check_frames, runs, scores_before
 from searchlight.files import written_whole
 from searchlight.layers import LAYERS
 from searchlight.preprocessing import BOTTOM, SCREEN, TOP
@@ -268,7 +268,7 @@ def render_method(
         encoders = {layer: stack.enter_context(Encoder(outputs[layer], fps, threads)) for layer in LAYERS}
         length = clip.shape("frame")[0]
         scores, steps = clip.read("score"), clip.read("time")
-        for rows in _runs(0, length):
+        for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])
             for index, caption in enumerate(captions):
@@ -305,24 +305,21 @@ def render_gameplay(
     """
     with load(episode_path) as episode:
         wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
-        rewards = np.concatenate([[0.0], np.cumsum(episode.read("reward", slice(0, wanted.stop)))])
+        scores = scores_before(episode.read("reward", slice(0, wanted.stop)), wanted)
         with Encoder(output, fps, threads) as encoder:
-            for rows in _runs(wanted.start, wanted.stop):
+            for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):
                 screens = episode.read("frame", rows)
-                captions = _captions(episode, rows, np.arange(rows.start, rows.stop), rewards[rows])
+                steps = range(rows.start, rows.stop)
+                some = scores[rows.start - wanted.start : rows.stop - wanted.start]
+                captions = _captions(episode, rows, steps, some)
                 for screen, caption in zip(screens, captions, strict=True):
                     encoder.add(compose(screen, caption, [episode.attributes["agent"]], zoom))
 
 
-def _captions(store: Reader, rows: slice, steps: np.ndarray, scores: np.ndarray) -> list[Caption]:
+def _captions(store: Reader, rows: slice, steps: Iterable[int], scores: Iterable[float]) -> list[Caption]:
     meanings = store.attributes["action_meanings"]
     actions, values = store.read("action", rows), store.read("value", rows)
     return [
         Caption(int(step), float(score), meanings[action], float(value))
         for step, score, action, value in zip(steps, scores, actions, values, strict=True)
     ]
-
-
-def _runs(start: int, stop: int) -> Iterator[slice]:
-    for first in range(start, stop, RUN_FRAMES):
-        yield slice(first, min(first + RUN_FRAMES, stop))

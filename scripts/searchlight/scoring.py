@@ -10,7 +10,7 @@ XAITK notebook. A map with no signal is zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from searchlight import plugins
+from searchlight.blocks import runs
 from searchlight.masks import Masks
 from searchlight.perturbation import masks_of
 from searchlight.store import CHUNK_FRAMES, create, load
@@ -209,7 +210,7 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             name: writer.array(name, ("frame", "y", "x"), shape, np.float32, (CHUNK_FRAMES, *masks.shape))
             for name in ("actor", "critic")
         }
-        for rows in _runs(len(frames)):
+        for rows in runs(0, len(frames), CHUNK_FRAMES):
             logits, value = responses.read("logits", rows), responses.read("value", rows)
             reference_logits = responses.read("reference_logits", rows)
             reference_value = responses.read("reference_value", rows)
@@ -217,8 +218,3 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             arrays["critic"][rows] = score(reference_value[:, None], value[..., None])
         writer.array("frame", ("frame",), (len(frames),), np.int64, (len(frames),))[:] = frames
         writer.attributes({**responses.attributes, "scorer": scorer})
-
-
-def _runs(count: int) -> Iterator[slice]:
-    for start in range(0, count, CHUNK_FRAMES):
-        yield slice(start, min(start + CHUNK_FRAMES, count))

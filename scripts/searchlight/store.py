@@ -110,7 +110,6 @@ class Reader:
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path = path
-        self._group = group
         self.attributes: dict[str, Any] = dict(group.attrs)
         self._arrays = dict(group.arrays())
 

@@ -35,9 +35,9 @@ MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
     "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
     " store",
-    "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation plugins policy"
-    " preprocessing responses store",
-    "score": "errors files job masks perturbation plugins preprocessing scoring store",
+    "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation"
+    " plugins policy preprocessing responses store",
+    "score": "blocks errors files job masks perturbation plugins preprocessing scoring store",
     "collect": "blocks clip errors files job preprocessing store",
     "render": "blocks errors files job layers preprocessing render store",
     "page": "errors files job layers page store",
