@@ -18,6 +18,8 @@ include: "workflow/rules/clips.smk"
 
 localrules:
     all,
+    episodes,
+    episode_length,
 
 
 onsuccess:
@@ -28,3 +30,9 @@ rule all:
     default_target: True
     input:
         pages(),
+
+
+# The episodes alone: to look at them, and for a sweep of many open ends, whose jobs are then all known at once.
+rule episodes:
+    input:
+        episodes(),
