@@ -11,15 +11,19 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/lineages.smk"
 include: "workflow/rules/agents.smk"
 include: "workflow/rules/saliency.smk"
 include: "workflow/rules/clips.smk"
+include: "workflow/rules/unused.smk"
 
 
 localrules:
     all,
     episodes,
     episode_length,
+    list_unused,
+    delete_unused,
 
 
 onsuccess:
@@ -36,3 +40,28 @@ rule all:
 rule episodes:
     input:
         episodes(),
+
+
+# Results that the config does not name any more; nothing else is listed, or deleted.
+rule list_unused:
+    log:
+        "results/logs/list_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/list_unused.py"
+
+
+rule delete_unused:
+    log:
+        "results/logs/delete_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/delete_unused.py"

@@ -24,7 +24,7 @@ from safetensors.numpy import save
 from searchlight.architecture import read_architecture
 from searchlight.checkpoint_source import METADATA, RENEWED, local_path
 from searchlight.errors import SearchlightError, one_line
-from searchlight.files import digest_of, written_whole
+from searchlight.files import PARTIAL, digest_of, written_whole
 
 if TYPE_CHECKING:
     import requests
@@ -62,7 +62,7 @@ def fetch_checkpoint(
     """
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".download-") as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f"{PARTIAL}{output.name}.") as folder:
         path = local_path(checkpoint, bundled) or download(checkpoint, Path(folder))
         if not path.is_file():
             raise SearchlightError(f"{path}: no such file{_bundled_names(checkpoint, bundled)}")

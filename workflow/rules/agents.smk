@@ -42,6 +42,7 @@ rule rollout:
         mem_mb=1000,
         runtime=60,
     params:
+        upstream=policy_lineage,
         episode=episode_settings,
     script:
         "../../scripts/rollout.py"
@@ -65,5 +66,7 @@ checkpoint episode_length:
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        upstream=episode_lineage,
     script:
         "../../scripts/episode_length.py"

@@ -19,6 +19,7 @@ rule perturb:
         mem_mb=600,
         runtime=60,
     params:
+        upstream=episode_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
     script:
@@ -42,6 +43,7 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
+        upstream=responses_lineage,
         scorer=scorer_settings,
     script:
         "../../scripts/score.py"
