@@ -6,7 +6,10 @@ import copy
 import re
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ import torch
 import yaml
 from conftest import BUNDLED, Project, new_project
 from safetensors.torch import load_file
+from searchlight.checkpoint import read_metadata
+from searchlight.files import digest_of
 from searchlight.store import load
 
 pytestmark = pytest.mark.workflow
@@ -313,6 +318,28 @@ def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_p
     wrong = project.snakemake(target, config=edited(*bad_agent(**agent, sha256="0" * 64)))
     assert wrong.returncode == 1
     assert f"allowed: {'0' * 64}" in wrong.stdout + wrong.stderr
+
+
+def test_an_address_with_another_file_and_its_pin_is_fetched_once(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    target = "results/agents/bad/policy.safetensors"
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        for bias in (1, 2):
+            write_checkpoint(tmp_path / "mine.pt", **{"critic_linear.bias": torch.full((1,), bias)})
+            agent = {
+                "checkpoint": f"http://127.0.0.1:{server.server_port}/mine.pt",
+                "sha256": digest_of(tmp_path / "mine.pt"),
+            }
+            config = edited(*bad_agent(**agent))
+            done = project.snakemake(target, config=config)
+            assert done.returncode == 0, done.stderr
+            assert read_metadata(project.folder / target)["sha256"] == agent["sha256"]
+        done = project.snakemake(target, "--dry-run", config=config)
+        assert "Nothing to be done" in done.stderr, done.stderr + done.stdout
+        server.shutdown()
 
 
 def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(project: Project) -> None:

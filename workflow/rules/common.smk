@@ -1,6 +1,7 @@
 # What the rules share: the validated config, and the functions that turn it into inputs and parameters.
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,10 +106,15 @@ def checkpoint_source(wildcards):
     That is the digest of a file that is there. Of an address, the digest that the config gives where it is not that of
     the weights that are there; and then for as long as they stay, or they would be fetched once more.
     """
-    agent = settings.agents[wildcards.agent]
+    return source_of(wildcards.agent)
+
+
+@cache  # Snakemake asks again when it has removed the weights
+def source_of(name):
+    agent = settings.agents[name]
     source = agent.model_dump(mode="json", include={"checkpoint", "member"})
     path = local_path(agent.checkpoint, BUNDLED)
-    there = recorded(f"results/agents/{wildcards.agent}/policy.safetensors")
+    there = recorded(f"results/agents/{name}/policy.safetensors")
     there = there if there.get("source") == agent.checkpoint else {}
     if path is not None and path.is_file():
         source["file"] = there["sha256"] = digest_of(path)

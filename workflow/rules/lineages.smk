@@ -1,13 +1,11 @@
 # What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have the lineage of what
 # they read as a parameter, so that they know by themselves that they are out of date; see searchlight.lineage.
-from functools import cache
-
 from searchlight.lineage import lineage
 
 
 @cache
 def lineage_of_policy(agent):
-    return lineage(code("fetch_checkpoint"), checkpoint_source(SimpleNamespace(agent=agent)))
+    return lineage(code("fetch_checkpoint"), source_of(agent))
 
 
 @cache
