@@ -23,7 +23,7 @@ limit_threads(1)
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
-from baseline import CASES, Maps, frame_maps, read_frame  # noqa: E402
+from baseline import CASES, Maps, frame_maps, notebook_policy, read_frame  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from searchlight.engine import Engine  # noqa: E402
@@ -66,7 +66,7 @@ def our_maps(case: str) -> Callable[[np.ndarray, dict[str, torch.Tensor]], Maps]
     spec, scorer = SPECS[case]
     policy = load_policy(POLICY)
     perturbation = Perturbation({**spec, "perturber": check("perturber", spec["perturber"])}, "cv2")
-    engine = Engine(policy, perturbation.layouts)
+    engine = Engine(policy)
     score = make_scorer(check("scorer", scorer), perturbation.masks)
     count = len(perturbation.masks)
 
@@ -85,7 +85,7 @@ def our_maps(case: str) -> Callable[[np.ndarray, dict[str, torch.Tensor]], Maps]
 def measure(case: str) -> dict[str, float]:
     """Measure one case: seconds a frame of both sides, and how far their maps are apart."""
     first, last = CLIP["frames"]
-    policy = load_policy(POLICY)
+    policy = notebook_policy(POLICY)
     frames = [read_frame(policy, EPISODE, frame) for frame in np.linspace(first, last, FRAMES).astype(int)]
     start = time.perf_counter()
     maps = our_maps(case)

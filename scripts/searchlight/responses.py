@@ -61,7 +61,7 @@ def perturb_block(
         length = episode.shape("frame")[0]
         frames = frames_of(block, block_size, length, str(episode_path))
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
-        engine = Engine(policy, perturbed.layouts)
+        engine = Engine(policy)
         count = len(perturbed.masks)
         actions = policy.architecture.actions
         lag = perturbation["memory_lag"]
