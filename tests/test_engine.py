@@ -16,8 +16,10 @@ from searchlight import masks as masks_module
 from searchlight.architecture import Architecture
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.engine import Engine, Limits, respond_plainly
+from searchlight.errors import SearchlightError
 from searchlight.perturbation import Perturbation
 from searchlight.policy import Policy, load_policy
+from searchlight.responses import perturb_block
 from searchlight.store import load
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -174,6 +176,30 @@ def test_gathering_taps_and_convolving_boxes_agree(
     for perturber in ("window", "wide radial"):
         spec = {"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.5}
         assert_same(*both(random_policy("gru"), Perturbation(spec, "cv2"), screens(episode_path)[1]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("perturber", PERTURBERS)
+def test_a_gpu_gives_the_same(perturber: str, episode_path: Path) -> None:
+    policy = random_policy("gru")
+    perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, "cv2")
+    screen = screens(episode_path)[0]
+    observation, memory = perturbation.prepare(screen), random_memory(policy)
+    found = list(perturbation.patches(screen, observation))
+    with torch.inference_mode():
+        plain = respond_plainly(policy, observation, memory, perturbation, found)
+        engine = Engine(policy.to("cuda"))
+        assert_same(engine.respond(engine.reference(observation), memory, found, len(perturbation.masks)), plain)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    spec = {"space": "screen", "perturber": WINDOW, "fill": 0, "memory_lag": 0}
+    with pytest.raises(SearchlightError, match=r"^config: device: found 'cuda', but .* sees no GPU here, allowed: cpu"):
+        perturb_block(
+            policy_path, episode_path, tmp_path / "out", perturbation=spec, block=0, block_size=2, device="cuda"
+        )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("limits", [Limits(masks=7, numbers=2**18, batch=8), Limits(512, 1, 3)], ids=str)

@@ -143,14 +143,15 @@ class Engine:
             Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
             float32.
         """
-        memory = {name: array.to(self._device) for name, array in memory.items()}
-        reference_logits, reference_value = self._outputs(reference.product, memory)
+        reference_logits, reference_value = self.decide(reference.product, memory)
         logits, value = np.repeat(reference_logits, count, axis=0), np.repeat(reference_value, count)
         for masks, product in self._products(reference, patches):
-            logits[masks], value[masks] = self._outputs(product, memory)
+            logits[masks], value[masks] = self.decide(product, memory)
         return logits, value, reference_logits[0], reference_value[0]
 
-    def _outputs(self, product: Tensor, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+    def decide(self, product: Tensor, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (mask, action) and value (mask,) of products (mask, product) and a memory of (1, hidden)."""
+        memory = {name: array.to(self._device) for name, array in memory.items()}
         logits, value, _ = self._policy.decide(product, memory)
         return logits.cpu().numpy(), value.cpu().numpy()
 

@@ -18,9 +18,11 @@ rule perturb:
     resources:
         mem_mb=600,
         runtime=60,
+        gpu=int(settings.device == "cuda"),
     params:
         perturbation=perturbation_settings,
         block_size=settings.block_size,
+        device=settings.device,
     script:
         "../../scripts/perturb.py"
 
