@@ -24,9 +24,6 @@ from searchlight.policy import load_policy
 from searchlight.preprocessing import PREPROCESSINGS, SCREEN
 from searchlight.store import CHUNK_FRAMES, Variable, Writer, create
 
-# Frames are written in runs of this many, so that an episode of any length needs little memory.
-BUFFER_FRAMES = 16 * CHUNK_FRAMES
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -141,7 +138,7 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
 
 
 class _Recorder:
-    """Rows of an episode, written a run at a time."""
+    """Rows of an episode, written a chunk at a time, so that an episode of any length needs little memory."""
 
     def __init__(self, writer: Writer, actions: int, memory: dict[str, int]) -> None:
         layout: dict[str, tuple[tuple[str, ...], tuple[int, ...], Any, str]] = {
@@ -158,9 +155,7 @@ class _Recorder:
             what = f"recurrent memory {name} before this decision"
             layout[f"memory_{name}"] = ((f"hidden_{name}",), (size,), np.float32, what)
         self._arrays = {
-            name: writer.array(
-                name, ("time", *dimensions), (0, *shape), dtype, (CHUNK_FRAMES, *shape), {"long_name": text}
-            )
+            name: writer.array(name, ("time", *dimensions), shape, dtype, (CHUNK_FRAMES, *shape), {"long_name": text})
             for name, (dimensions, shape, dtype, text) in layout.items()
         }
         self._writer = writer
@@ -169,7 +164,7 @@ class _Recorder:
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) == BUFFER_FRAMES:
+        if len(self._rows) == CHUNK_FRAMES:
             self._write()
 
     def flush(self) -> None:
@@ -183,5 +178,5 @@ class _Recorder:
             return
         self._count += len(self._rows)
         for name, array in self._arrays.items():
-            array.append(np.asarray([row[name] for row in self._rows], dtype=array.dtype))
+            array.append([row[name] for row in self._rows])
         self._rows.clear()
