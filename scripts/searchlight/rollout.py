@@ -106,10 +106,10 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:
             observation = torch.from_numpy(prepare(frame[None]))[None]
-            logits, value, after = policy.step(observation, memory)
-            probability = torch.softmax(logits[0], dim=0).numpy()
+            outputs, value, after = policy.step(observation, memory)
+            logits, probability = outputs[0].numpy(), torch.softmax(outputs[0], dim=0).numpy()
             if actions == "greedy":
-                action = int(logits[0].argmax())
+                action = int(logits.argmax())
             else:
                 action = int(np.searchsorted(np.cumsum(probability, dtype=np.float64), generator.random()))
                 action = min(action, len(probability) - 1)  # the probabilities' rounded sum may fall short of 1
@@ -118,7 +118,7 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
                 "ram": ale.getRAM(),
                 "action": action,
                 "lives": ale.lives(),
-                "logits": logits[0].numpy(),
+                "logits": logits,
                 "probability": probability,
                 "value": value[0].item(),
                 **{f"memory_{name}": array[0].numpy() for name, array in memory.items()},

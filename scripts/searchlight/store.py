@@ -77,36 +77,40 @@ class Array:
         Args:
             rows: (any number, *the shape of a row), of a type that the array's can hold.
         """
-        rows = np.asarray(rows)
+        rows = np.asarray(rows, self.dtype)
         if rows.shape[1:] != self._waiting.shape[1:]:
             raise ValueError(f"{self._name}: rows of {rows.shape[1:]} in an array of {self._waiting.shape[1:]}")
         size = len(self._waiting)
         while len(rows):
             start = self._length % size
             some, rows = rows[: size - start], rows[size - start :]
-            self._waiting[start : start + len(some)] = some
             self._length += len(some)
+            if len(some) == size:
+                self._pack(some)
+                continue
+            self._waiting[start : start + len(some)] = some
             if self._length % size == 0:
-                self._pack()
+                self._pack(self._waiting)
 
     def close(self) -> None:
         """Write the last chunk, where it is not whole."""
-        if self._length % len(self._waiting):
-            self._pack()
+        last = self._length % len(self._waiting)
+        if last:
+            self._waiting[last:] = 0
+            self._pack(self._waiting)
 
-    def _pack(self) -> None:
+    def _pack(self, rows: np.ndarray) -> None:
         row = (self._length - 1) // len(self._waiting)
         _, *sizes = self._chunks
         counts = [-(-length // size) for length, size in zip(self.shape[1:], sizes, strict=True)]
         for place in np.ndindex(*counts):
             parts = (slice(at * size, (at + 1) * size) for at, size in zip(place, sizes, strict=True))
-            chunk = self._waiting[:, *parts]
+            chunk = rows[:, *parts]
             if chunk.shape != self._chunks:
                 missing = [(0, size - length) for size, length in zip(self._chunks, chunk.shape, strict=True)]
                 chunk = np.pad(chunk, missing)
             key = "/".join(map(str, ("c", row, *place)))
             _add(self._archive, f"{self._name}/{key}", _APPEND_CHECKSUM(_COMPRESS(np.ascontiguousarray(chunk))))
-        self._waiting[...] = 0  # what a cut chunk is filled with
 
 
 class Writer:
