@@ -41,7 +41,7 @@ class Policy(nn.Module):
     def trunk(self, observation: Tensor) -> Tensor:
         """Return the flattened features (batch, features) of observations (batch, 1, 80, 80)."""
         for convolution in self.convolutions:
-            observation = self.activation(convolution(observation))
+            observation = self.activation(convolution(observation), inplace=True)
         return observation.flatten(1)
 
     @staticmethod

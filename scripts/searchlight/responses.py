@@ -77,20 +77,15 @@ def perturb_block(
         with create(output) as writer:
             run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
             chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
-            shape = (len(frames), count)
             written = [
                 writer.array(
-                    "logits", ("frame", "mask", "action_index"), (*shape, actions), np.float32, (*chunk, actions)
+                    "logits", ("frame", "mask", "action_index"), (count, actions), np.float32, (*chunk, actions)
                 ),
-                writer.array("value", ("frame", "mask"), shape, np.float32, chunk),
+                writer.array("value", ("frame", "mask"), (count,), np.float32, chunk),
                 writer.array(
-                    "reference_logits",
-                    ("frame", "action_index"),
-                    (len(frames), actions),
-                    np.float32,
-                    (len(frames), actions),
+                    "reference_logits", ("frame", "action_index"), (actions,), np.float32, (len(frames), actions)
                 ),
-                writer.array("reference_value", ("frame",), (len(frames),), np.float32, (len(frames),)),
+                writer.array("reference_value", ("frame",), (), np.float32, (len(frames),)),
             ]
             for start in range(0, len(frames), run):
                 some = frames[start : start + run]
@@ -105,7 +100,7 @@ def perturb_block(
                     patches = perturbed.patches(screen, observation)
                     outputs.append(engine.respond(reference, at, patches, count))
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
-                    array[start : start + len(some)] = np.stack(values)
+                    array.append(values)
             writer.variable("frame", Variable(("frame",), np.array(frames)))
             writer.attributes(attributes)
 
