@@ -82,8 +82,8 @@ _BLOCK_SIZE = """\
 One `perturb` job works on one block. It takes about two seconds to start, then 15 ms a frame for windows of 5x5 on the
 screen, 50 ms for wide radial masks, 300 ms for a thousand masks of RISE. Choose a block that works for longer than it
 takes to start: 160 frames do for the default's windows, 16 for RISE. Smaller blocks spread over more cores and are lost
-more cheaply when a job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block
-is always whole. Results are bit-identical either way, but a changed `block_size` computes all blocks anew."""
+more cheaply when a job fails; larger ones also compute frames at the ends of a clip that it does not show, since a
+block is always whole. Results are bit-identical either way, but a changed `block_size` computes all blocks anew."""
 
 
 def render_schema() -> str:
