@@ -11,13 +11,19 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/lineages.smk"
 include: "workflow/rules/agents.smk"
 include: "workflow/rules/saliency.smk"
 include: "workflow/rules/clips.smk"
+include: "workflow/rules/unused.smk"
 
 
 localrules:
     all,
+    episodes,
+    episode_length,
+    list_unused,
+    delete_unused,
 
 
 onsuccess:
@@ -28,3 +34,34 @@ rule all:
     default_target: True
     input:
         pages(),
+
+
+# The episodes alone: to look at them, and for a sweep of many open ends, whose jobs are then all known at once.
+rule episodes:
+    input:
+        episodes(),
+
+
+# Results that the config does not name any more; nothing else is listed, or deleted.
+rule list_unused:
+    log:
+        "results/logs/list_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/list_unused.py"
+
+
+rule delete_unused:
+    log:
+        "results/logs/delete_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/delete_unused.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def collect_clip(
     output: str | Path,
     *,
     clip: str,
-    frames: tuple[int, int],
+    frames: tuple[int, int | Literal["end"]],
     method: str,
     scale: str,
 ) -> None:
@@ -38,7 +39,7 @@ def collect_clip(
             on the screen's pixels (y, x) or on the observation's (observation_y, observation_x), whose coordinates
             say where on the screen they lie.
         clip: its name in the config.
-        frames: first and last frame, both included.
+        frames: first and last frame, both included; ``end`` is the episode's last.
         method: its name in the config.
         scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import plugins
-from searchlight.config import PATTERNS, Agent, Blur, Clip, Config, Method, Perturbation, Video, read_catalogue
+from searchlight.config import PATTERNS, Agent, Blur, ClipFamily, Config, Method, Perturbation, Video, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "config" / "README.md"
@@ -46,7 +46,7 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`agents.NAME`", Agent),
     ("`perturbations.NAME`", Perturbation),
     ("`methods.NAME`", Method),
-    ("`clips.NAME`", Clip),
+    ("`clips.NAME`", ClipFamily),
     ("`video`", Video),
 )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -295,7 +295,7 @@ def render_gameplay(
     output: str | Path,
     *,
     clip: str,
-    frames: tuple[int, int],
+    frames: tuple[int, int | Literal["end"]],
     zoom: int,
     fps: float,
     threads: int = 1,
@@ -306,7 +306,7 @@ def render_gameplay(
         episode_path: store written by ``searchlight.rollout``.
         output: path of the video.
         clip: its name in the config.
-        frames: first and last frame, both included.
+        frames: first and last frame, both included; ``end`` is the episode's last.
         zoom: side of the square that each pixel of the screen becomes.
         fps: frames a second.
         threads: of the encoder.

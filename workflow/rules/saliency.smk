@@ -20,6 +20,7 @@ rule perturb:
         runtime=60,
         gpu=int(settings.device == "cuda"),
     params:
+        upstream=episode_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
         device=settings.device,
@@ -44,6 +45,7 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
+        upstream=responses_lineage,
         scorer=scorer_settings,
     script:
         "../../scripts/score.py"
