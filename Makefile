@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test check benchmark docs picture report clean help
+.PHONY: run test test-cluster check benchmark docs picture report unused clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -15,6 +15,10 @@ run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 
 test: check ## Check style, then run all tests
 	@$(RUN) python -m pytest
+
+test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
+	@$(BIN)/python tests/local_slurm.py
+	@$(RUN) python -m pytest -m cluster
 
 check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) ruff check .
@@ -34,11 +38,17 @@ picture: run ## Make the README's picture from the default run
 report: .venv/installed ## Pack all videos and pages into report.zip
 	@$(RUN) snakemake --report report.zip $(OVERLAY)
 
+unused: .venv/installed ## List results that the config does not name
+	@$(RUN) snakemake list_unused --cores 1 $(OVERLAY)
+
+clean-unused: .venv/installed ## Remove results that the config does not name
+	@$(RUN) snakemake delete_unused --cores 1 $(OVERLAY)
+
 clean: ## Remove all results
 	find results -mindepth 1 -not -name .gitkeep -delete
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Searchlight needs Python 3.11 or newer")'

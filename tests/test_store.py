@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.blocks import runs
 from searchlight.rollout import play_episode
@@ -60,6 +60,7 @@ def write(path: Path, data: np.ndarray, chunks: tuple[int, ...], rows: int, attr
         writer.attributes({"about": [1, 2]})
 
 
+@settings(deadline=None)
 @given(arrays_and_chunks())
 def test_every_entry_is_the_one_that_zarr_writes(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[np.ndarray, tuple[int, ...], int]

@@ -37,6 +37,9 @@ Such a file holds only what differs. An entry set to `null` is taken out (`clips
 perturbations, methods and clips are yours: letters, digits, `-` and `_`. To replace a perturber or scorer of the
 default, take out its name the same way (`perturber: {SlidingWindow: null, SlidingRadial: {...}}`), or use a new entry.
 
+Nothing is deleted when the config names it no more: `snakemake list_unused --cores 1` lists such results, with their
+logs and benchmarks, and `delete_unused` deletes them, while no other Snakemake is at work.
+
 | preset | what it is |
 |---|---|
 """
