@@ -18,10 +18,12 @@ include: "workflow/rules/clips.smk"
 include: "workflow/rules/unused.smk"
 
 
+# A cluster's nodes may have no internet, and see no checkpoint that lies outside of this folder.
 localrules:
     all,
     episodes,
     episode_length,
+    fetch_checkpoint,
     list_unused,
     delete_unused,
 

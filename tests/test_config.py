@@ -108,7 +108,7 @@ def test_the_catalogue_pins_all_digests_that_are_known() -> None:
 
 WINDOW = "perturbations/window"
 MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
-    ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, agents"]),
+    ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, device, agents"]),
     ("unknown key of an agent", [("agents/breakout/colour", "red")], ["agents.breakout.colour: unknown key", "checkpoint, member"]),
     ("unknown key of a video", [("video/colour", "red")], ["video.colour: unknown key", "zoom"]),
     ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["occlusion"]})], ["clips.demo.frames: missing"]),

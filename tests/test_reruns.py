@@ -135,6 +135,7 @@ CLIP = {"collect": 1, "render": 1, "page": 1}
 CONFIG: dict[str, Edit] = {
     "nothing": Edit({}),
     "block_size": Edit(jobs(FROM_COLLECT, perturb=5, score=5), {"block_size": 16}, bundle="blocks"),
+    "device": Edit(FROM_PERTURB, {"device": "cuda"}, why="the same to 1e-4 only"),
     # Agents.
     "an agent more": Edit({}, {"agents/other": BREAKOUT}, why="no clip of it yet", bundle="blocks"),
     "an agent renamed": Edit(
@@ -310,7 +311,9 @@ RULES: dict[str, Edit] = {
         FROM_SCORE,
         files={"workflow/rules/saliency.smk": replaced("scorer=scorer_settings", "more=1, scorer=scorer_settings")},
     ),
-    "more memory": Edit({}, files={"workflow/rules/agents.smk": replaced("mem_mb=500", "mem_mb=900")}, bundle="blocks"),
+    "more memory": Edit(
+        {}, files={"workflow/rules/agents.smk": replaced("growing(500)", "growing(900)")}, bundle="blocks"
+    ),
     "a comment": Edit({}, files={"workflow/rules/common.smk": commented}, bundle="blocks"),
 }
 

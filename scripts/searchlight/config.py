@@ -270,7 +270,12 @@ class Video(Table):
 class Config(Table):
     """Everything that a run depends on."""
 
-    block_size: Int = Field(64, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    block_size: Int = Field(160, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu",
+        description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for "
+        "(`--resources gpu=1` where there is one). The same results to 1e-4 of the logits' scale.",
+    )
     agents: dict[Name, Agent] = Field(description="The agents, each under a name of your own.")
     perturbations: dict[Name, Perturbation] = Field(description="What is hidden from them.")
     methods: dict[Name, Method] = Field(description="How saliency is scored.")

@@ -15,8 +15,8 @@ rule fetch_checkpoint:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         source=checkpoint_source,
         digest=checkpoint_digest,
@@ -39,8 +39,8 @@ rule rollout:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         upstream=policy_lineage,
         episode=episode_settings,
@@ -64,8 +64,8 @@ checkpoint episode_length:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         upstream=episode_lineage,
     script:

@@ -16,8 +16,8 @@ rule collect:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         upstream=saliency_of_clip_lineage,
         clip=clip_settings,
@@ -46,8 +46,8 @@ rule render_gameplay:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         upstream=episode_of_clip_lineage,
         frames=clip_frames,
@@ -93,8 +93,8 @@ rule render:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         upstream=clip_lineage,
         video=video_settings,
@@ -124,8 +124,8 @@ rule page:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         upstream=videos_lineage,
         page=page_settings,

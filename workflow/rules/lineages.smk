@@ -17,7 +17,7 @@ def lineage_of_episode(agent, seed):
 @cache
 def lineage_of_responses(agent, seed, perturbation):
     given = perturbation_settings(SimpleNamespace(perturbation=perturbation))
-    return lineage(code("perturb"), lineage_of_episode(agent, seed), given, settings.block_size)
+    return lineage(code("perturb"), lineage_of_episode(agent, seed), given, settings.block_size, settings.device)
 
 
 @cache

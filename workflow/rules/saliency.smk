@@ -16,12 +16,14 @@ rule perturb:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=600,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(15),
+        gpu=int(settings.device == "cuda"),
     params:
         upstream=episode_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
+        device=settings.device,
     script:
         "../../scripts/perturb.py"
 
@@ -40,8 +42,8 @@ rule score:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         upstream=responses_lineage,
         scorer=scorer_settings,
