@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test check benchmark docs picture report clean help
+.PHONY: run test test-cluster check benchmark docs picture report clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -15,6 +15,10 @@ run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 
 test: check ## Check style, then run all tests
 	@$(RUN) python -m pytest
+
+test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
+	@$(BIN)/python tests/local_slurm.py
+	@$(RUN) python -m pytest -m cluster
 
 check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) ruff check .
@@ -38,7 +42,7 @@ clean: ## Remove all results
 	find results -mindepth 1 -not -name .gitkeep -delete
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Searchlight needs Python 3.11 or newer")'

@@ -16,8 +16,10 @@ include: "workflow/rules/saliency.smk"
 include: "workflow/rules/clips.smk"
 
 
+# A cluster's nodes may have no internet, and see no checkpoint that lies outside of this folder.
 localrules:
     all,
+    fetch_checkpoint,
 
 
 onsuccess:

@@ -70,7 +70,8 @@ def test_the_modules_that_a_rule_lists_are_those_its_script_uses(script: str) ->
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
     text = RULES[rule]
-    for directive in ("log:", "benchmark:", "threads:", "mem_mb=", "runtime=", f'"../../scripts/{rule}.py"'):
+    grow = ("mem_mb=growing(", "runtime=growing(")
+    for directive in ("log:", "benchmark:", "threads:", *grow, f'"../../scripts/{rule}.py"'):
         assert directive in text, f"{rule} has no {directive}"
     assert re.search(r'conda:\n +"../../environment.yml"', text)
 

@@ -15,8 +15,8 @@ rule fetch_checkpoint:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         source=checkpoint_source,
         digest=checkpoint_digest,
@@ -39,8 +39,8 @@ rule rollout:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         episode=episode_settings,
     script:

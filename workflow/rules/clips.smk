@@ -16,8 +16,8 @@ rule collect:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         clip=clip_settings,
     script:
@@ -45,8 +45,8 @@ rule render_gameplay:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         frames=clip_frames,
         video=gameplay_settings,
@@ -91,8 +91,8 @@ rule render:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         video=video_settings,
         gain=gain_settings,
@@ -121,8 +121,8 @@ rule page:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         page=page_settings,
     script:

@@ -44,6 +44,11 @@ MODULES = {
 }
 
 
+def growing(amount):
+    """Return a resource that doubles with every attempt: a job that was killed for want of it is given more."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
 def any_of(names):
     """Return what matches the names of the config alone, so that nothing else can be asked for."""
     return "|".join(sorted({str(name) for name in names}))

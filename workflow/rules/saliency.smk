@@ -16,8 +16,8 @@ rule perturb:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=600,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         perturbation=perturbation_settings,
         block_size=settings.block_size,
@@ -39,8 +39,8 @@ rule score:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         scorer=scorer_settings,
     script:
