@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster check benchmark docs picture report clean help
+.PHONY: run test test-cluster check benchmark docs picture report unused clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -37,6 +37,12 @@ picture: run ## Make the README's picture from the default run
 
 report: .venv/installed ## Pack all videos and pages into report.zip
 	@$(RUN) snakemake --report report.zip $(OVERLAY)
+
+unused: .venv/installed ## List results that the config does not name
+	@$(RUN) snakemake list_unused --cores 1 $(OVERLAY)
+
+clean-unused: .venv/installed ## Remove results that the config does not name
+	@$(RUN) snakemake delete_unused --cores 1 $(OVERLAY)
 
 clean: ## Remove all results
 	find results -mindepth 1 -not -name .gitkeep -delete

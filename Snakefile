@@ -11,15 +11,21 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/lineages.smk"
 include: "workflow/rules/agents.smk"
 include: "workflow/rules/saliency.smk"
 include: "workflow/rules/clips.smk"
+include: "workflow/rules/unused.smk"
 
 
 # A cluster's nodes may have no internet, and see no checkpoint that lies outside of this folder.
 localrules:
     all,
+    episodes,
+    episode_length,
     fetch_checkpoint,
+    list_unused,
+    delete_unused,
 
 
 onsuccess:
@@ -30,3 +36,34 @@ rule all:
     default_target: True
     input:
         pages(),
+
+
+# The episodes alone: to look at them, and for a sweep of many open ends, whose jobs are then all known at once.
+rule episodes:
+    input:
+        episodes(),
+
+
+# Results that the config does not name any more; nothing else is listed, or deleted.
+rule list_unused:
+    log:
+        "results/logs/list_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/list_unused.py"
+
+
+rule delete_unused:
+    log:
+        "results/logs/delete_unused.log",
+    conda:
+        "environment.yml"
+    params:
+        patterns=patterns_of_results,
+        used=files_in_use,
+    script:
+        "scripts/delete_unused.py"

@@ -58,6 +58,13 @@ CASES = {
 }
 
 
+def notebook_policy(path: Path) -> Policy:
+    """Return a policy with the notebook's own activation, torch's."""
+    policy = load_policy(path)
+    policy.activation = lambda layer, out=None: torch.nn.functional.elu(layer)  # noqa: ARG005  the project's own has it
+    return policy
+
+
 def prepro(screen: np.ndarray) -> np.ndarray:
     """The notebook's preprocessing, (80, 80) float32."""
     return cv2.resize(src=screen[35:195].mean(2), dsize=(80, 80)).astype(np.float32) / 255.0
@@ -102,13 +109,13 @@ def notebook_maps(policy_path: Path, episode_path: Path, frame: int) -> Maps:
     It keeps the screen after each step, so its ``ins[i]`` is our ``frame[i + 1]``; it keeps the memory after each
     step, so its ``hx[i - 1]`` is our ``memory_h[i]``.
     """
-    policy = load_policy(policy_path)
+    policy = notebook_policy(policy_path)
     return frame_maps(CASES["notebook"], policy, *read_frame(policy, episode_path, frame + 1, lag=1))
 
 
 def maps_in_threads(case: Case, policy_path: Path, episode_path: Path, frames: range) -> list[Maps]:
     """Return the maps of some frames as the notebook's ``app`` does: all at once, a thread a frame."""
-    policy = load_policy(policy_path)
+    policy = notebook_policy(policy_path)
     found: dict[int, Maps] = {}
 
     def work(frame: int) -> None:

@@ -13,4 +13,5 @@ with job("perturb", snakemake.log[0], snakemake.threads):
         block=int(snakemake.wildcards.block),
         block_size=snakemake.params.block_size,
         threads=snakemake.threads,
+        device=snakemake.params.device,
     )

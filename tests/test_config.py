@@ -51,6 +51,31 @@ def test_a_null_entry_is_left_out() -> None:
     assert list(settings.clips) == ["other"]
 
 
+def test_a_list_of_seeds_and_agents_is_a_clip_of_each_named_after_what_is_a_list() -> None:
+    agents = {"a": DEFAULT["agents"]["breakout"], "b": DEFAULT["agents"]["breakout"]}
+    lists = {"seeds": {"seed": [1, 2]}, "both": {"agent": ["a", "b"], "seed": [7]}, "agents": {"agent": ["b"]}}
+    clips = {
+        name: {"agent": "a", "seed": 3, "frames": [0, 1], "methods": ["occlusion"], **given}
+        for name, given in lists.items()
+    }
+    settings = read_config(edited(("agents", agents), ("clips", clips)), CATALOGUE)
+    assert {name: (clip.agent, clip.seed) for name, clip in settings.clips.items()} == {
+        "seeds-seed-1": ("a", 1),
+        "seeds-seed-2": ("a", 2),
+        "both-a-seed-7": ("a", 7),
+        "both-b-seed-7": ("b", 7),
+        "agents-b": ("b", 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "frames"), [("all", (0, "end")), ([5, "end"], (5, "end")), ([0, "end"], (0, "end")), ([5, 9], (5, 9))]
+)
+def test_frames_may_go_on_to_the_end(given: Any, frames: tuple[int, int | str]) -> None:
+    settings = read_config(edited(("clips/demo/frames", given)), CATALOGUE)
+    assert settings.clips["demo"].frames == frames
+
+
 def test_an_overlay_replaces_a_perturber_by_null() -> None:
     merged = {"SlidingWindow": None, "SlidingRadial": {"stride": [9, 9]}}
     settings = read_config(edited(("perturbations/window/perturber", merged)), CATALOGUE)
@@ -83,7 +108,7 @@ def test_the_catalogue_pins_all_digests_that_are_known() -> None:
 
 WINDOW = "perturbations/window"
 MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
-    ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, agents"]),
+    ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, device, agents"]),
     ("unknown key of an agent", [("agents/breakout/colour", "red")], ["agents.breakout.colour: unknown key", "checkpoint, member"]),
     ("unknown key of a video", [("video/colour", "red")], ["video.colour: unknown key", "zoom"]),
     ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["occlusion"]})], ["clips.demo.frames: missing"]),
@@ -108,8 +133,18 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("dangling perturbation", [("methods/occlusion/perturbation", "door")], ["methods.occlusion.perturbation: found 'door', allowed: window, blur"]),
     ("frames backwards", [("clips/demo/frames", [9, 3])], ["clips.demo.frames: found [9, 3]", "first frame <= last frame"]),
     ("frames past max_steps", [("clips/demo/frames", [9, 3000])], ["clips.demo.frames: found [9, 3000]", "0 to 2999"]),
-    ("one frame number", [("clips/demo/frames", [9])], ["clips.demo.frames"]),
-    ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames.0: found -1"]),
+    ("one frame number", [("clips/demo/frames", [9])], ["clips.demo.frames: found [9], allowed: [first, last], [first, end] or all"]),
+    ("frames of another word", [("clips/demo/frames", "every")], ["clips.demo.frames: found 'every', allowed: [first, last], [first, end] or all"]),
+    ("an end that is misspelt", [("clips/demo/frames", [9, "last"])], ["clips.demo.frames: found [9, 'last']", "[first, end]"]),
+    ("an open clip past max_steps", [("clips/demo/frames", [3000, "end"])], ["clips.demo.frames: found [3000, end]", "0 to 2999"]),
+    ("no seeds", [("clips/demo/seed", [])], ["clips.demo.seed: found []", "or a list of such numbers"]),
+    ("the same seed twice", [("clips/demo/seed", [1, 2, 1])], ["clips.demo.seed: found [1, 2, 1], allowed: each seed once"]),
+    ("the same agent twice", [("clips/demo/agent", ["breakout", "breakout"])], ["clips.demo.agent: found", "each agent once"]),
+    ("a dangling agent of several", [("clips/demo/agent", ["breakout", "pong"])], ["clips.demo.agent: found 'pong', allowed: breakout"]),
+    ("agents in a table", [("clips/demo/agent", {"breakout": 1})], ["clips.demo.agent: found {'breakout': 1}", "a list of them"]),
+    ("a family that makes a clip which is there", [("clips/demo/seed", [1, 2]), ("clips/demo-seed-2", DEFAULT["clips"]["demo"])], ["clips.demo-seed-2: found a second clip 'demo-seed-2'", "clips.demo has it"]),
+    ("a family of two lengths of one episode", [("clips/demo/seed", [1, 2]), ("clips/more", {**DEFAULT["clips"]["demo"], "seed": 2, "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
+    ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames: found [-1, 5]"]),
     ("the same method twice", [("clips/demo/methods", ["occlusion", "occlusion"])], ["clips.demo.methods: found", "each method once"]),
     ("no clips", [("clips/demo", None)], ["clips: found {}"]),
     ("two lengths of one episode", [("clips/more", {**DEFAULT["clips"]["demo"], "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
@@ -127,7 +162,7 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
     ("block size that is a truth value", [("block_size", True)], ["block_size: found True"]),
     ("block size in quotes", [("block_size", "32")], ["block_size: found '32'"]),
-    ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames.0: found '1'"]),
+    ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames: found ['1', 5]"]),
     ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True"]),
     ("fps of nearly nothing", [("clips/demo/fps", 0.0001)], ["clips.demo.fps: found 0.0001"]),
     ("infinite gain", [("methods/occlusion/gain", float("inf"))], ["methods.occlusion.gain: found inf"]),

@@ -11,14 +11,15 @@ import torch
 from conftest import BUNDLED, real_agent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searchlight import boxes
 from searchlight import engine as engine_module
 from searchlight import masks as masks_module
 from searchlight.architecture import Architecture
 from searchlight.checkpoint import fetch_checkpoint
-from searchlight.engine import Engine, respond_plainly
+from searchlight.engine import Engine, Limits, respond_plainly
+from searchlight.errors import SearchlightError
 from searchlight.perturbation import Perturbation
 from searchlight.policy import Policy, load_policy
+from searchlight.responses import perturb_block
 from searchlight.store import load
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -47,7 +48,7 @@ def both(policy: Policy, perturbation: Perturbation, screen: np.ndarray) -> tupl
     observation, memory = perturbation.prepare(screen), random_memory(policy)
     found = list(perturbation.patches(screen, observation))
     with torch.inference_mode():
-        engine = Engine(policy, perturbation.layouts)
+        engine = Engine(policy)
         ours = engine.respond(engine.reference(observation), memory, found, len(perturbation.masks))
         plain = respond_plainly(policy, observation, memory, perturbation, found)
     return ours, plain
@@ -115,11 +116,11 @@ def test_a_box_anywhere_is_exact(
     assert_same(*both(policy, perturbation, screen))
 
 
-def one_mask(mask: np.ndarray) -> Perturbation:
+def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:
     """Return a perturbation of the observation by one mask of one's own."""
     from searchlight import perturbation as module
 
-    spec = {"space": "observation", "perturber": {}, "fill": 0.3}
+    spec = {"space": "observation", "perturber": {}, "fill": fill}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "masks_of", lambda _: masks_module.Masks(iter([mask]), mask.shape))
         return Perturbation(spec, "cv2")
@@ -136,11 +137,7 @@ def test_what_changes_nothing_takes_the_reference_exactly(cell: str) -> None:
     ):
         perturbation = Perturbation(spec, "cv2")
         observation = perturbation.prepare(screen)
-        touched = {
-            int(mask)
-            for found in perturbation.patches(screen, observation)
-            for mask in perturbation.layouts[found.layout].masks[found.rows]
-        }
+        touched = {int(mask) for found in perturbation.patches(screen, observation) for mask in found.masks}
         logits, value, reference_logits, reference_value = both(policy, perturbation, screen)[0]
         untouched = sorted(set(range(len(perturbation.masks))) - touched)
         assert untouched
@@ -149,30 +146,70 @@ def test_what_changes_nothing_takes_the_reference_exactly(cell: str) -> None:
         assert (value[untouched] == reference_value).all()
 
 
-def test_local_masks_go_through_boxes_and_wide_ones_through_the_network() -> None:
+def test_masks_go_by_boxes_or_the_network_by_what_they_change_in_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = random_policy("lstm")
-    window = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
-    rise = Perturbation({"space": "observation", "perturber": PERTURBERS["rise"], "fill": 0}, "cv2")
-    assert all(start is not None for start in Engine(policy, window.layouts)._plan.starts)
-    assert all(start is None for start in Engine(policy, rise.layouts)._plan.starts)
+    perturbation = one_mask(np.zeros((80, 80), np.float32), fill=0)
+    taken: list[str] = []
+    for name in ("_by_boxes", "_by_network"):
+        original = getattr(Engine, name)
+        monkeypatch.setattr(Engine, name, lambda *given, f=original, n=name: (taken.append(n), f(*given))[1])
+    # A black fill of the whole picture changes only what is not black.
+    for spot in (6, 150):
+        screen = np.zeros((210, 160, 3), np.uint8)
+        screen[40 : 40 + spot, 4 : 4 + spot] = 90
+        assert_same(*both(policy, perturbation, screen))
+    assert taken == ["_by_boxes", "_by_network"]
+
+
+def test_a_flat_area_s_blur_changes_nothing() -> None:
+    screen = np.full((210, 160, 3), 77, np.uint8)
+    spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}}
+    perturbation = Perturbation(spec, "cv2")
+    assert not list(perturbation.patches(screen, perturbation.prepare(screen)))
 
 
 @pytest.mark.parametrize("tapped", [0, 4, 10_000])
 def test_gathering_taps_and_convolving_boxes_agree(
     tapped: int, episode_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boxes, "MOST_TAPPED", tapped)
+    monkeypatch.setattr(engine_module, "MOST_TAPPED", tapped)
     for perturber in ("window", "wide radial"):
         spec = {"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.5}
         assert_same(*both(random_policy("gru"), Perturbation(spec, "cv2"), screens(episode_path)[1]))
 
 
-@pytest.mark.parametrize("name", ["GATHER", "RUN_MASKS", "PLAN_BYTES"])
-def test_limits_of_memory_change_no_result(name: str, episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = random_policy("lstm")
-    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
-    monkeypatch.setattr(engine_module, name, {"GATHER": 5000, "RUN_MASKS": 7, "PLAN_BYTES": 0}[name])
-    assert_same(*both(policy, perturbation, screens(episode_path)[0]))
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("perturber", PERTURBERS)
+def test_a_gpu_gives_the_same(perturber: str, episode_path: Path) -> None:
+    policy = random_policy("gru")
+    perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, "cv2")
+    screen = screens(episode_path)[0]
+    observation, memory = perturbation.prepare(screen), random_memory(policy)
+    found = list(perturbation.patches(screen, observation))
+    with torch.inference_mode():
+        plain = respond_plainly(policy, observation, memory, perturbation, found)
+        engine = Engine(policy.to("cuda"))
+        assert_same(engine.respond(engine.reference(observation), memory, found, len(perturbation.masks)), plain)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    spec = {"space": "screen", "perturber": WINDOW, "fill": 0, "memory_lag": 0}
+    with pytest.raises(SearchlightError, match=r"^config: device: found 'cuda', but .* sees no GPU here, allowed: cpu"):
+        perturb_block(
+            policy_path, episode_path, tmp_path / "out", perturbation=spec, block=0, block_size=2, device="cuda"
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("limits", [Limits(masks=7, numbers=2**18, batch=8), Limits(512, 1, 3)], ids=str)
+@pytest.mark.parametrize("perturber", ["window", "wide radial", "rise"])
+def test_limits_of_memory_change_no_result(
+    limits: Limits, perturber: str, episode_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engine_module.LIMITS, "cpu", limits)
+    perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, "cv2")
+    assert_same(*both(random_policy("lstm"), perturbation, screens(episode_path)[0]))
 
 
 def test_a_frame_s_outputs_do_not_depend_on_the_frames_before_it(episode_path: Path) -> None:
@@ -185,10 +222,8 @@ def test_a_frame_s_outputs_do_not_depend_on_the_frames_before_it(episode_path: P
         observation = perturbation.prepare(screen)
         return engine.respond(engine.reference(observation), memory, perturbation.patches(screen, observation), count)
 
-    used, (first, second, _) = Engine(policy, perturbation.layouts), screens(episode_path)
+    used, (first, second, _) = Engine(policy), screens(episode_path)
     with torch.inference_mode():
         respond(used, first)
-        for one, other in zip(
-            respond(used, second), respond(Engine(policy, perturbation.layouts), second), strict=True
-        ):
+        for one, other in zip(respond(used, second), respond(Engine(policy), second), strict=True):
             np.testing.assert_array_equal(one, other)

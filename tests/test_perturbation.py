@@ -80,12 +80,13 @@ def observations_from_patches(perturbation: Perturbation, screen: np.ndarray) ->
     observation = perturbation.prepare(screen)
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
     for found in perturbation.patches(screen, observation):
-        layout = perturbation.layouts[found.layout]
-        for row, patch in zip(found.rows, found.values, strict=True):
-            top, left = layout.tops[row], layout.lefts[row]
-            place = (slice(top, top + layout.height), slice(left, left + layout.width))
-            assert not np.array_equal(patch, observation[place])
-            whole[layout.masks[row]][place] = patch
+        height, width = found.values.shape[1:]
+        for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
+            place = (slice(top, top + height), slice(left, left + width))
+            rows, columns = np.nonzero(whole[mask][place] != patch)
+            changed = [top + rows.min(), top + rows.max() + 1, left + columns.min(), left + columns.max() + 1]
+            assert box.tolist() == changed
+            whole[mask][place] = patch
     return whole
 
 
@@ -128,7 +129,7 @@ def test_black_windows_on_black_are_in_no_patch() -> None:
     screen[100:110, 50:60] = 200
     perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "cv2")
     patches = list(perturbation.patches(screen, perturbation.prepare(screen)))
-    touched = {int(mask) for found in patches for mask in perturbation.layouts[found.layout].masks[found.rows]}
+    touched = {int(mask) for found in patches for mask in found.masks}
     boxes = perturbation.masks.boxes
     overlapping = {
         index

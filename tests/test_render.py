@@ -43,6 +43,7 @@ MEANINGS = ["NOOP", "FIRE", "RIGHT", "LEFT"]
 # More than a run of frames, and not a whole number of runs.
 CLIP_FRAMES = RUN_FRAMES + 6
 NOTEBOOK_OPACITY = 200 / 255
+NEUTRAL = 128
 COLOURS = [
     (0, 0, 0),
     (255, 255, 255),
@@ -92,6 +93,11 @@ def noise(zoom: int, seed: int = 0) -> np.ndarray:
 
 def luma(picture: np.ndarray) -> np.ndarray:
     return picture[: picture.shape[0] * 2 // 3]
+
+
+def chroma(picture: np.ndarray) -> np.ndarray:
+    """Return the planes Cb and Cr."""
+    return picture[picture.shape[0] * 2 // 3 :].reshape(2, picture.shape[0] // 3, -1)
 
 
 def strip(picture: np.ndarray, zoom: int) -> np.ndarray:
@@ -299,6 +305,18 @@ class TestCompose:
         expected = 16 + 219 / 255 * panel @ np.array([0.2126, 0.7152, 0.0722])
         assert np.abs(single - expected).max() < 1
 
+    def test_the_chroma_is_that_of_the_pixel_under_it(self, zoom: int) -> None:
+        panel = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        planes = chroma(compose(panel, CAPTION, ["actor"], zoom))
+        assert (planes[:, : STRIP_HEIGHT * zoom // 2] == NEUTRAL).all()
+        rows, columns = (2 * np.arange(size * zoom // 2) // zoom for size in (HEIGHT, WIDTH))
+        # BT.709, limited range.
+        red, green, blue = np.moveaxis(panel / 255, 2, 0)
+        brightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        for plane, colour, weight in zip(planes, (blue, red), (1.8556, 1.5748), strict=True):
+            expected = NEUTRAL + 224 * (colour - brightness) / weight
+            assert np.abs(plane[STRIP_HEIGHT * zoom // 2 :] - expected[np.ix_(rows, columns)]).max() < 1
+
     def test_flat_colours_come_back_from_a_file(self, zoom: int, tmp_path: Path) -> None:
         path = tmp_path / "bands.mp4"
         encode(path, [compose(flat_bands(), CAPTION, ["actor"], zoom)])
@@ -367,11 +385,38 @@ class TestEncoder:
             assert (context.colorspace, context.color_primaries, context.color_trc) == (bt709, bt709, bt709)
             assert context.color_range == limited
 
-    def test_equal_pictures_are_equal_bytes(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("zoom", [1, 2])
+    def test_equal_pictures_are_equal_bytes(self, zoom: int, tmp_path: Path) -> None:
         paths = [tmp_path / "one.mp4", tmp_path / "other.mp4"]
         for path in paths:
-            encode(path, (noise(1, seed) for seed in range(3)))
+            encode(path, (noise(zoom, seed) for seed in range(3)))
         assert paths[0].read_bytes() == paths[1].read_bytes()
+
+    # An even zoom is encoded where it lies in memory, an odd one is copied first.
+    @pytest.mark.parametrize("zoom", [2, 3])
+    def test_a_picture_may_change_once_it_is_added(self, zoom: int, tmp_path: Path) -> None:
+        pictures = [noise(zoom, seed) for seed in range(3)]
+        encode(tmp_path / "own.mp4", pictures)
+        shared = np.empty_like(pictures[0])
+        with Encoder(tmp_path / "shared.mp4", 30, 1) as encoder:
+            for picture in pictures:
+                shared[...] = picture
+                encoder.add(shared)
+        assert (tmp_path / "own.mp4").read_bytes() == (tmp_path / "shared.mp4").read_bytes()
+
+    @pytest.mark.parametrize("zoom", [2, 3])
+    def test_what_moves_comes_back_within_a_few_levels(self, zoom: int, screens: np.ndarray, tmp_path: Path) -> None:
+        rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+        pictures = []
+        for step, screen in enumerate(screens[:20]):
+            spot = np.exp(-((rows - 90 - 4 * step) ** 2 + (columns - 40 - 3 * step) ** 2) / 800).astype(np.float32)
+            drawn = draw_layers(screen, spot, spot[::-1], STYLE)["both"]
+            pictures.append(compose(drawn, replace(CAPTION, step=step), ["actor"], zoom))
+        path = tmp_path / "video.mp4"
+        encode(path, pictures)
+        errors = np.array(decoded(path, "yuv420p")).astype(int) - pictures
+        assert np.abs(errors).max() <= 8
+        assert np.square(errors).mean() < 0.2
 
     @pytest.mark.parametrize("count", [0, 1, 10])
     def test_an_error_inside_leaves_nothing(self, count: int, tmp_path: Path) -> None:

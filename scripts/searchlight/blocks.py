@@ -6,6 +6,7 @@ which blocks are needed and never what is in them.
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from typing import Literal, TextIO
 
 from searchlight.errors import SearchlightError
 
@@ -22,8 +23,8 @@ def scores_before(rewards: Iterable[float], frames: range) -> list[float]:
 
 
 def blocks_of(first: int, last: int, size: int) -> range:
-    """Return the blocks of ``size`` frames that hold the frames ``first`` to ``last`` (both included)."""
-    return range(first // size, last // size + 1)
+    """Return the blocks of ``size`` frames that hold the frames ``first`` to ``last`` (both included), if any."""
+    return range(first // size, last // size + 1) if first <= last else range(0)
 
 
 def frames_of(block: int, size: int, length: int, episode: str) -> range:
@@ -38,15 +39,28 @@ def frames_of(block: int, size: int, length: int, episode: str) -> range:
     return range(start, min(start + size, length))
 
 
-def check_frames(clip: str, frames: tuple[int, int], length: int) -> range:
+def check_frames(clip: str, frames: tuple[int, int | Literal["end"]], length: int) -> range:
     """Return a clip's frames as a range, once it is sure that the episode holds them.
 
     Raises:
-        SearchlightError: the last frame lies past the episode's end.
+        SearchlightError: the first or the last frame lies past the episode's end.
     """
-    first, last = frames
+    first, given = frames
+    last = max(first, length - 1) if given == "end" else given
     if last >= length:
         raise SearchlightError(
-            f"clips.{clip}.frames: found [{first}, {last}], but the episode has frames 0 to {length - 1}"
+            f"clips.{clip}.frames: found [{first}, {given}], but the episode has frames 0 to {length - 1}"
         )
     return range(first, last + 1)
+
+
+def read_length(file: TextIO) -> int:
+    """Return the number of frames that ``searchlight.length`` wrote down in an open file.
+
+    Raises:
+        SearchlightError: the file holds something else.
+    """
+    text = file.read().strip()
+    if not (text.isascii() and text.isdecimal()):
+        raise SearchlightError(f"{file.name}: damaged, delete it and run again (found {text[:20]!r})")
+    return int(text)

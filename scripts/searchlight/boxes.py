@@ -1,39 +1,38 @@
-"""Which numbers meet which when boxes go through a stack of convolutions; worked out once a job, without data.
+"""Where boxes of changed pixels go in a stack of convolutions, without data.
 
-Each mask changes a box of the observation, and so a box of each layer's output (``searchlight.engine`` states the
-mathematics). Here those boxes are found, masks whose boxes have one size are put into one class, and each class gets
-the indices with which the engine gathers its input and writes its output.
-
-The differences that masks make to a layer's output are kept in one array of rows of channels: a zero row, and then for
-each class, mask by mask, the positions of its box. A box may be stored larger than it is, to be of a common size: the
-rest of it holds zeros.
+A perturbation changes a box of the observation, and so a box of each layer's output (``searchlight.engine`` states the
+mathematics). Here those boxes are found, masks whose boxes have about one size are put into one class, and each class
+gets the indices with which a layer's input is gathered. All of it depends on the pixels that change, so it is worked
+out for each frame, by a few operations on small arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from searchlight.perturbation import Layout
-
-# Sizes that boxes are stored in. Small ones are exact but for the smallest, since most masks are small and a row more
-# would cost them most; large ones are few, since each class has its own cost.
-STEPS = np.array([2, 3, 4, 5, 7, 8, 10, 12, 14, 18, 22, 26, 30, 36, 41, 48, 56, 64, 72, 80])
-# Up to this many positions, a box's taps are gathered one by one for one product; beyond, its input is gathered whole
-# and convolved, which reads every number once.
-MOST_TAPPED = 16
+# Sizes of boxes after the second layer. Few, since each class has its own cost; small ones are exact, since most
+# masks are small and a row more would cost them most.
+STEPS = np.array([2, 3, 5, 8, 10, 12, 16, 20, 28, 40, 56, 80])
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """The geometry of a layer, each of (vertical, horizontal), and its channels."""
+    """The geometry of a layer, each of (vertical, horizontal), and its channels.
+
+    Attributes:
+        size: of the layer's output.
+        before: of its input.
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
     size: tuple[int, int]
+    before: tuple[int, int]
     channels_in: int
     channels_out: int
 
@@ -42,10 +41,38 @@ class Convolution:
         """Multiply-adds of one position of the output."""
         return self.kernel[0] * self.kernel[1] * self.channels_in * self.channels_out
 
+    @property
+    def positions(self) -> int:
+        """Positions of the output."""
+        return self.size[0] * self.size[1]
+
+    @cached_property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros before and after the input's rows and columns that the output's windows reach."""
+        ends = [(self.size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1)]
+        after = [max(0, end - self.padding[axis] - self.before[axis]) for axis, end in enumerate(ends)]
+        return (self.padding[0], after[0]), (self.padding[1], after[1])
+
+    def needs(self, size: Sequence[int]) -> tuple[int, int]:
+        """Return the size of the input that a box of the output needs."""
+        rows, columns = ((size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1))
+        return rows, columns
+
+    def starts(self, corners: np.ndarray) -> np.ndarray:
+        """Return where the input that boxes of the output need begins, (mask, 2); it may lie outside."""
+        return corners * self.stride - np.array(self.padding)
+
+    def reached(self, boxes: Boxes) -> Boxes:
+        """Return the boxes of the output that boxes of the input reach."""
+        kernel, stride, padding = np.array(self.kernel), np.array(self.stride), np.array(self.padding)
+        start = np.maximum(0, -(-(boxes.corners + padding - kernel + 1) // stride))
+        stop = np.minimum(self.size, (boxes.corners + boxes.sizes - 1 + padding) // stride + 1)
+        return Boxes(start, stop - start)
+
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of all masks in one layer: corners and sizes, (mask, 2) each."""
+    """Boxes of all masks in one layer: corners and sizes, (mask, 2) int64 each."""
 
     corners: np.ndarray
     sizes: np.ndarray
@@ -53,163 +80,129 @@ class Boxes:
 
 @dataclass(frozen=True)
 class BoxClass:
-    """Masks whose boxes in one layer are stored in one size.
+    """Masks that go through the layers together.
 
     Attributes:
-        members: (n,) the masks.
-        corners: (n, 2) of their stored boxes.
-        height, width: of these.
-        first: row of the layer's array where theirs begin.
-        tapped: whether ``inputs`` names the taps of each position, or the whole input of the box.
-        inputs: rows of the array before, int32: (n, position * tap) or (n, input position); 0 where there is none.
+        members: (n,) the masks, in the order of their last boxes.
+        corners: of each layer, (n, 2) of their boxes as they are kept: of one size, and inside the layer.
+        sizes: of each layer, of these boxes.
     """
 
     members: np.ndarray
-    corners: np.ndarray
-    height: int
-    width: int
-    first: int
-    tapped: bool
-    inputs: np.ndarray
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of a stored box."""
-        return self.height, self.width
-
-    @property
-    def area(self) -> int:
-        """Positions of a stored box."""
-        return self.height * self.width
+    corners: list[np.ndarray]
+    sizes: list[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How masks go through the layers.
-
-    Attributes:
-        starts: of each layout, the number of its first mask among all; None where it does not go by boxes.
-        first_rows: (mask,) row of the observation's array where each mask's box begins.
-        layers: the classes of each layer; in the last, masks are in the order of their boxes.
-        rows: rows of each array, the observation's first.
-    """
-
-    starts: list[int | None]
-    first_rows: np.ndarray
-    layers: list[list[BoxClass]]
-    rows: list[int]
+def boxes_after(changed: np.ndarray, convolutions: Sequence[Convolution]) -> list[Boxes]:
+    """Return the boxes after each layer of changed boxes of the observation, (mask, 4): top, bottom, left, right."""
+    boxes, found = Boxes(changed[:, ::2], changed[:, 1::2] - changed[:, ::2]), []
+    for convolution in convolutions:
+        boxes = convolution.reached(boxes)
+        found.append(boxes)
+    return found
 
 
-def make_plan(
-    layouts: Sequence[Layout], convolutions: Sequence[Convolution], products: int, cost: float, room: int
-) -> Plan:
-    """Decide which layouts go by boxes, and how.
+def landing(convolutions: Sequence[Convolution]) -> int:
+    """Return the layer whose boxes decide the class: the second, for the first is computed as far as it is needed."""
+    return min(1, len(convolutions) - 1)
+
+
+def _rounded(sizes: np.ndarray, limit: tuple[int, int]) -> np.ndarray:
+    return np.minimum(STEPS[np.searchsorted(STEPS, sizes)], limit)
+
+
+def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], products: int) -> np.ndarray:
+    """Return the multiply-adds that masks take by their boxes, (mask,).
 
     Args:
-        layouts: where masks change the observation.
+        boxes: after each layer.
         convolutions: the layers.
         products: numbers in the product of the last layer's features.
-        cost: of a multiply-add in boxes, in those of the whole network.
-        room: bytes that the plan and its arrays may take.
     """
-    chosen: list[Layout] = []
-    starts: list[int | None] = []
-    count = 0
-    for layout in layouts:
-        boxes = list(_boxes_of([layout], convolutions))
-        bytes_needed = _bytes(boxes, convolutions)
-        if not _pays(boxes, convolutions, products, cost) or bytes_needed > room:
-            starts.append(None)
-            continue
-        room -= bytes_needed
-        chosen.append(layout)
-        starts.append(count)
-        count += len(layout.masks)
-    if not chosen:
-        return Plan(starts, np.zeros(0, np.int64), [[] for _ in convolutions], [1] * (len(convolutions) + 1))
-    exact = list(_boxes_of(chosen, convolutions))
-    areas = exact[0].sizes.prod(axis=1)
-    base = 1 + np.concatenate([[0], np.cumsum(areas)[:-1]])
-    stored, layers, rows = exact[0], [], [int(1 + areas.sum())]
-    first_rows = base
-    for depth, convolution in enumerate(convolutions):
-        after = _stored(exact[depth + 1], convolution.size)
-        classes, next_base, row = [], np.zeros_like(base), 1
-        for height, width in sorted(set(map(tuple, after.sizes.tolist()))):
-            members = np.flatnonzero((after.sizes == (height, width)).all(axis=1))
-            if depth == len(convolutions) - 1:
-                members = members[np.lexsort((after.corners[members, 1], after.corners[members, 0]))]
-            tapped = height * width <= MOST_TAPPED
-            inputs = _inputs(convolution, stored, after, members, base, tapped)
-            classes.append(BoxClass(members, after.corners[members], height, width, row, tapped, inputs))
-            next_base[members] = row + np.arange(len(members)) * height * width
-            row += len(members) * height * width
-        layers.append(classes)
-        rows.append(row)
-        stored, base = after, next_base
-    return Plan(starts, first_rows, layers, rows)
+    first = landing(convolutions)
+    kept = _rounded(boxes[first].sizes, convolutions[first].size)
+    total = kept.prod(axis=1) * convolutions[first].operations
+    if first:
+        rows, columns = convolutions[first].needs(kept.T)
+        total = total + rows * columns * convolutions[0].operations
+    for exact, convolution in zip(boxes[first + 1 :], convolutions[first + 1 :], strict=True):
+        total = total + exact.sizes.prod(axis=1) * convolution.operations
+    return total + boxes[-1].sizes.prod(axis=1) * convolutions[-1].channels_out * products
 
 
-def _boxes_of(layouts: Sequence[Layout], convolutions: Sequence[Convolution]) -> Iterator[Boxes]:
-    """Yield the exact boxes in the observation and after each layer."""
-    corners = np.concatenate([np.stack([layout.tops, layout.lefts], axis=1) for layout in layouts]).astype(np.int64)
-    sizes = np.concatenate([np.tile([layout.height, layout.width], (len(layout.masks), 1)) for layout in layouts])
-    yield Boxes(corners, sizes)
-    for convolution in convolutions:
-        kernel, stride, padding = (np.array(v) for v in (convolution.kernel, convolution.stride, convolution.padding))
-        start = np.maximum(0, -(-(corners + padding - kernel + 1) // stride))
-        stop = np.minimum(convolution.size, (corners + sizes - 1 + padding) // stride + 1)
-        corners, sizes = start, stop - start
-        yield Boxes(corners, sizes)
+def classes_of(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], members: np.ndarray) -> Iterator[BoxClass]:
+    """Yield classes of masks, by the sizes of their boxes after the second layer.
+
+    Args:
+        boxes: after each layer.
+        convolutions: the layers.
+        members: indices of the masks.
+    """
+    first = landing(convolutions)
+    kept = _rounded(boxes[first].sizes, convolutions[first].size)
+    codes = kept[members, 0] * (convolutions[first].size[1] + 1) + kept[members, 1]
+    for code in np.unique(codes):
+        alike = members[codes == code]
+        sizes = [exact.sizes[alike].max(axis=0) for exact in boxes]
+        sizes[first] = kept[alike[0]]
+        inside = [np.array(convolution.size) - size for convolution, size in zip(convolutions, sizes, strict=True)]
+        corners = [np.minimum(exact.corners[alike], most) for exact, most in zip(boxes, inside, strict=True)]
+        order = np.lexsort(corners[-1].T)
+        yield BoxClass(
+            alike[order], [corner[order] for corner in corners], [(int(size[0]), int(size[1])) for size in sizes]
+        )
 
 
-def _stored(exact: Boxes, limit: tuple[int, int]) -> Boxes:
-    """Return boxes of the sizes of ``STEPS`` around exact ones, moved to lie inside the layer."""
-    sizes = np.minimum(STEPS[np.searchsorted(STEPS, exact.sizes)], limit)
-    return Boxes(np.minimum(exact.corners, np.array(limit) - sizes), sizes)
-
-
-def _inputs(
-    convolution: Convolution, before: Boxes, after: Boxes, members: np.ndarray, base: np.ndarray, tapped: bool
+def gathered_rows(
+    convolution: Convolution,
+    corners: tuple[np.ndarray, np.ndarray],
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    tapped: bool,
 ) -> np.ndarray:
-    """Return the rows that a class gathers, int32, (mask, …); 0 outside what is stored."""
-    inside, offsets = [], []
+    """Return which rows of a layer's input its boxes of the output take.
+
+    The input's rows are the positions of the unperturbed input with its margins, and then, mask by mask, those of the
+    boxes that were computed anew.
+
+    Args:
+        convolution: the layer.
+        corners: of the boxes of the input and of the output, (mask, 2) each.
+        sizes: of these.
+        tapped: give the taps of each position one by one, or the whole input of the box once.
+
+    Returns:
+        (mask * position * tap) or (mask * input position) int64.
+    """
+    (before, after), (size, size_after) = corners, sizes
+    starts = convolution.starts(after)
+    inside, offsets, positions = [], [], []
     for axis in (0, 1):
-        kernel, stride = convolution.kernel[axis], convolution.stride[axis]
-        length = int(after.sizes[members[0], axis])
         if tapped:
-            steps = (np.arange(length) * stride)[:, None] + np.arange(kernel)
+            steps = (np.arange(size_after[axis]) * convolution.stride[axis])[:, None]
+            steps = steps + np.arange(convolution.kernel[axis])
         else:
-            steps = np.arange((length - 1) * stride + kernel)[:, None]
-        start = after.corners[members, axis] * stride - convolution.padding[axis] - before.corners[members, axis]
-        relative = start[:, None, None] + steps
-        inside.append((relative >= 0) & (relative < before.sizes[members, axis, None, None]))
-        offsets.append(relative)
+            steps = np.arange(convolution.needs(size_after)[axis])[:, None]
+        position = starts[:, axis, None, None] + steps
+        offset = position - before[:, axis, None, None]
+        inside.append((offset >= 0) & (offset < size[axis]))
+        offsets.append(offset)
+        positions.append(position + convolution.margins[axis][0])
     # (mask, row of positions, column of positions, row of taps, column of taps)
-    both = inside[0][:, :, None, :, None] & inside[1][:, None, :, None, :]
-    pitch = before.sizes[members, 1, None, None, None, None]
-    rows = base[members, None, None, None, None] + pitch * offsets[0][:, :, None, :, None]
-    return np.where(both, rows + offsets[1][:, None, :, None, :], 0).reshape(len(members), -1).astype(np.int32)
+    row, column = (slice(None), slice(None), None, slice(None), None), (slice(None), None, slice(None), None)
+    pitch = convolution.before[1] + sum(convolution.margins[1])
+    unperturbed = (convolution.before[0] + sum(convolution.margins[0])) * pitch
+    first = unperturbed + np.arange(len(after)) * (size[0] * size[1])
+    own = (offsets[0] * size[1] + first[:, None, None])[row] + offsets[1][column]
+    reference = (positions[0] * pitch)[row] + positions[1][column]
+    return np.where(inside[0][row] & inside[1][column], own, reference).ravel()
 
 
-def _pays(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], products: int, cost: float) -> bool:
-    """Tell whether masks cost fewer multiply-adds by their boxes than by the whole network."""
-    whole = by_boxes = 0.0
-    for exact, convolution in zip(boxes[1:], convolutions, strict=True):
-        operations = [convolution.operations]
-        if convolution is convolutions[-1]:
-            operations.append(products * convolution.channels_out)
-        area = _stored(exact, convolution.size).sizes.prod(axis=1).sum()
-        whole += sum(operations) * convolution.size[0] * convolution.size[1] * len(exact.sizes)
-        by_boxes += cost * sum(operations) * area
-    return bool(by_boxes < whole)
-
-
-def _bytes(boxes: Sequence[Boxes], convolutions: Sequence[Convolution]) -> int:
-    """Return about how much memory boxes take: the indices of gathering, and the arrays of differences."""
-    total = 4 * int(boxes[0].sizes.prod(axis=1).sum())
-    for exact, convolution in zip(boxes[1:], convolutions, strict=True):
-        positions = _stored(exact, convolution.size).sizes.prod(axis=1)
-        taps = np.where(positions <= MOST_TAPPED, convolution.kernel[0] * convolution.kernel[1], 5)
-        total += 4 * int((positions * (taps + convolution.channels_out)).sum())
-    return total
+def outside(convolution: Convolution, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return which positions of boxes lie outside a layer's output, as indices into (mask, row, column) raveled."""
+    beyond = []
+    for axis in (0, 1):
+        position = starts[:, axis, None] + np.arange(size[axis])
+        beyond.append((position < 0) | (position >= convolution.size[axis]))
+    if not (beyond[0].any() or beyond[1].any()):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(beyond[0][:, :, None] | beyond[1][:, None, :])

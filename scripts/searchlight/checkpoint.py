@@ -8,7 +8,6 @@ member is read, up to a size limit, from an archive none of whose names leaves i
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import json
 import re
 import shutil
@@ -23,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from searchlight.architecture import read_architecture
-from searchlight.checkpoint_source import METADATA, local_path
+from searchlight.checkpoint_source import METADATA, RENEWED, local_path
 from searchlight.errors import SearchlightError, one_line
-from searchlight.files import written_whole
+from searchlight.files import PARTIAL, digest_of, written_whole
 
 if TYPE_CHECKING:
     import requests
@@ -43,6 +42,8 @@ def fetch_checkpoint(
     bundled: str | Path,
     output: str | Path,
     notice: Callable[[str], None],
+    *,
+    renewed: bool = False,
 ) -> None:
     """Fetch a checkpoint and write its weights and where they are from as safetensors.
 
@@ -53,6 +54,7 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: says one line to the user.
+        renewed: it takes the place of one with another digest, behind the same address.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -60,11 +62,11 @@ def fetch_checkpoint(
     """
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".download-") as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f"{PARTIAL}{output.name}.") as folder:
         path = local_path(checkpoint, bundled) or download(checkpoint, Path(folder))
         if not path.is_file():
             raise SearchlightError(f"{path}: no such file{_bundled_names(checkpoint, bundled)}")
-        digest = _digest(path)
+        digest = digest_of(path)
         if sha256 is not None and digest != sha256:
             raise SearchlightError(f"{checkpoint}: found sha256 {digest}, allowed: {sha256}")
         if sha256 is None and not checkpoint.startswith("bundled:"):
@@ -81,6 +83,7 @@ def fetch_checkpoint(
         "sha256": digest,
         "cell": architecture.cell,
         "actions": architecture.actions,
+        **({RENEWED: True} if renewed else {}),
     }
     with written_whole(output) as partial:
         # One entry, since the order of several is not kept, and equal weights should be equal bytes.
@@ -91,7 +94,9 @@ def fetch_checkpoint(
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """Return what ``fetch_checkpoint`` recorded: source, member, sha256, cell, actions."""
     with safe_open(path, framework="numpy") as file:
-        return json.loads(file.metadata()[METADATA])
+        metadata = json.loads(file.metadata()[METADATA])
+    metadata.pop(RENEWED, None)
+    return metadata
 
 
 def download(address: str, folder: Path) -> Path:
@@ -227,11 +232,6 @@ def _refuse_large_zip(path: Path, source: str) -> None:
         raise SearchlightError(f"{source}: cannot be read as a zip: {one_line(error)}") from error
     if size > MAX_BYTES:
         raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes, allowed: less")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_archive(path: Path) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 # Under which name ``searchlight.checkpoint`` records where weights are from.
 METADATA = "searchlight"
+# And, among that, that they replace those of another digest.
+RENEWED = "renewed"
 
 
 def local_path(checkpoint: str, bundled: str | Path) -> Path | None:
@@ -18,11 +21,14 @@ def local_path(checkpoint: str, bundled: str | Path) -> Path | None:
     return Path(checkpoint).expanduser()
 
 
-def recorded_digest(path: str | Path) -> str | None:
-    """Return the digest of the checkpoint that safetensors were made from, or None where there are none."""
+def recorded(path: str | Path) -> dict[str, Any]:
+    """Return what ``searchlight.checkpoint`` recorded of the checkpoint that safetensors were made from.
+
+    Empty where there are none.
+    """
     try:
         with Path(path).open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return json.loads(header["__metadata__"][METADATA])["sha256"]
+        return json.loads(header["__metadata__"][METADATA])
     except (OSError, ValueError, KeyError, OverflowError, MemoryError):
-        return None
+        return {}

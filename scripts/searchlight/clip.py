@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from searchlight.blocks import check_frames, scores_before
+from searchlight.blocks import check_frames, runs, scores_before
 from searchlight.errors import SearchlightError
 from searchlight.preprocessing import CELL, OBSERVATION, SCREEN, TOP
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
@@ -24,7 +25,7 @@ def collect_clip(
     output: str | Path,
     *,
     clip: str,
-    frames: tuple[int, int],
+    frames: tuple[int, int | Literal["end"]],
     method: str,
     scale: str,
 ) -> None:
@@ -38,7 +39,7 @@ def collect_clip(
             on the screen's pixels (y, x) or on the observation's (observation_y, observation_x), whose coordinates
             say where on the screen they lie.
         clip: its name in the config.
-        frames: first and last frame, both included.
+        frames: first and last frame, both included; ``end`` is the episode's last.
         method: its name in the config.
         scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
 
@@ -48,6 +49,7 @@ def collect_clip(
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
+        blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
         wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
         held = np.concatenate([block.read("frame") for block in blocks])
         if not np.isin(wanted, held).all():
@@ -62,13 +64,13 @@ def collect_clip(
             array = writer.array(
                 layer,
                 ("time", *dimensions),
-                (len(wanted), *size),
+                size,
                 np.float32,
                 (CHUNK_FRAMES, *size),
                 {"long_name": f"saliency of the {layer}", "scale": scale},
             )
-            for rows, maps in _maps(blocks, layer, wanted):
-                array[rows] = _divided(maps, scale, divisors[layer] if divisors else None)
+            for maps in _maps(blocks, layer, wanted):
+                array.append(_divided(maps, scale, divisors[layer] if divisors else None))
         _copy_episode(episode, writer, wanted)
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
@@ -85,19 +87,18 @@ def collect_clip(
         writer.attributes({**episode.attributes, **about, **details, "space": space})
 
 
-def _maps(blocks: Sequence[Reader], layer: str, wanted: range) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the wanted maps of a layer, a run at a time, with their rows in the clip."""
+def _maps(blocks: Sequence[Reader], layer: str, wanted: range) -> Iterator[np.ndarray]:
+    """Yield the wanted maps of a layer in the order of their frames, a run at a time."""
     for block in blocks:
         held = block.read("frame")
         rows = np.flatnonzero((held >= wanted.start) & (held < wanted.stop))
         for start in range(0, len(rows), RUN_FRAMES):
             run = rows[start : start + RUN_FRAMES]
-            first = int(held[run[0]]) - wanted.start
-            yield slice(first, first + len(run)), block.read(layer, slice(int(run[0]), int(run[-1]) + 1))
+            yield block.read(layer, slice(int(run[0]), int(run[-1]) + 1))
 
 
 def _largest(blocks: Sequence[Reader], wanted: range) -> dict[str, float]:
-    return {layer: max(float(maps.max()) for _, maps in _maps(blocks, layer, wanted)) for layer in MAPS}
+    return {layer: max(float(maps.max()) for maps in _maps(blocks, layer, wanted)) for layer in MAPS}
 
 
 def _divided(maps: np.ndarray, scale: str, divisor: float | None) -> np.ndarray:
@@ -113,7 +114,6 @@ def _copy_episode(episode: Reader, writer, wanted: range) -> None:
             continue
         shape = episode.shape(name)[1:]
         dtype = episode.read(name, slice(0, 1)).dtype
-        array = writer.array(name, episode.dimensions(name), (len(wanted), *shape), dtype, (CHUNK_FRAMES, *shape))
-        for start in range(0, len(wanted), RUN_FRAMES):
-            run = wanted[start : start + RUN_FRAMES]
-            array[start : start + len(run)] = episode.read(name, slice(run.start, run.stop))
+        array = writer.array(name, episode.dimensions(name), shape, dtype, (CHUNK_FRAMES, *shape))
+        for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):
+            array.append(episode.read(name, rows))

@@ -7,6 +7,7 @@ The models are the one source of the JSON schema in ``workflow/schemas`` and of 
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -179,36 +180,79 @@ class Method(Table):
     )
 
 
-class Clip(Table):
-    """What a user asks for: some frames of one episode, shown by some methods."""
+Frame = Annotated[Int, Field(ge=0)]
+Seed = Annotated[Int, Field(ge=0, lt=2**31)]
 
-    agent: Name = Field(description="A name from `agents`.", examples=["breakout"])
-    seed: Int = Field(0, ge=0, lt=2**31, description="Seed of the episode.")
+
+class ClipFamily(Table):
+    """What a user asks for: some frames of one episode, or the same of several, shown by some methods."""
+
+    agent: Name | Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="A name from `agents`. A list of them gives a clip for each, with its name after the clip's: "
+        "`demo` of `[breakout, pong]` is `demo-breakout` and `demo-pong`.",
+        examples=["breakout"],
+    )
+    seed: Seed | Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
+        0,
+        description="Seed of the episode. A list gives a clip for each: `demo` of `[1, 2]` is `demo-seed-1` and "
+        "`demo-seed-2`, or `demo-breakout-seed-1`, … where agents are a list too. A list of one is named like that "
+        "as well, so that it can grow.",
+    )
     max_steps: Int = Field(
         3000,
         gt=0,
         description="The episode ends with the game or after so many decisions. Clips of one agent and seed share "
         "their episode and must agree.",
     )
-    frames: tuple[Annotated[Int, Field(ge=0)], Annotated[Int, Field(ge=0)]] = Field(
-        description="First and last frame, both included.", examples=[[1000, 1299]]
+    frames: Annotated[
+        Literal["all"] | tuple[Frame, Frame | Literal["end"]],
+        AfterValidator(lambda frames: (0, "end") if frames == "all" else frames),
+    ] = Field(
+        description="First and last frame, both included; `[1000, end]` goes on to the episode's end, `all` is "
+        "`[0, end]`. How many jobs an open end needs is known once the episode was played.",
+        examples=[[1000, 1299]],
     )
     methods: tuple[Name, ...] = Field(min_length=1, description="Names from `methods`.", examples=[["occlusion"]])
     fps: Annotated[Float, Field(ge=0.1, le=240)] = Field(30, description="Frames a second of the videos.")
 
     @model_validator(mode="after")
-    def _frames_in_order(self) -> Clip:
+    def _frames_in_order(self) -> ClipFamily:
         first, last = self.frames
-        if first > last:
+        if last != "end" and first > last:
             raise ValueError(f"frames: found [{first}, {last}], allowed: first frame <= last frame")
-        if last >= self.max_steps:
+        if (first if last == "end" else last) >= self.max_steps:
             raise ValueError(
                 f"frames: found [{first}, {last}], allowed: frames 0 to {self.max_steps - 1} (max_steps: "
                 f"{self.max_steps})"
             )
-        if len(set(self.methods)) < len(self.methods):
-            raise ValueError(f"methods: found {list(self.methods)}, allowed: each method once")
         return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> ClipFamily:
+        for key, what in (("agent", "agent"), ("seed", "seed"), ("methods", "method")):
+            values = getattr(self, key)
+            if isinstance(values, tuple) and len(set(values)) < len(values):
+                raise ValueError(f"{key}: found {list(values)}, allowed: each {what} once")
+        return self
+
+    def clips(self, name: str) -> dict[str, Clip]:
+        """Return the clips that it stands for, by their names; ``name`` is its own in the config."""
+        agents = self.agent if isinstance(self.agent, tuple) else (self.agent,)
+        seeds = self.seed if isinstance(self.seed, tuple) else (self.seed,)
+        clips = {}
+        for agent, seed in product(agents, seeds):
+            parts = [name]
+            parts += [agent] if isinstance(self.agent, tuple) else []
+            parts += [f"seed-{seed}"] if isinstance(self.seed, tuple) else []
+            clips["-".join(parts)] = Clip.model_construct(**{**dict(self), "agent": agent, "seed": seed})
+        return clips
+
+
+class Clip(ClipFamily):
+    """One of a family: of one agent, with one seed."""
+
+    agent: Name
+    seed: Seed
 
 
 class Video(Table):
@@ -226,11 +270,16 @@ class Video(Table):
 class Config(Table):
     """Everything that a run depends on."""
 
-    block_size: Int = Field(64, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    block_size: Int = Field(160, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu",
+        description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for "
+        "(`--resources gpu=1` where there is one). The same results to 1e-4 of the logits' scale.",
+    )
     agents: dict[Name, Agent] = Field(description="The agents, each under a name of your own.")
     perturbations: dict[Name, Perturbation] = Field(description="What is hidden from them.")
     methods: dict[Name, Method] = Field(description="How saliency is scored.")
-    clips: dict[Name, Clip] = Field(min_length=1, description="What is shown.")
+    clips: dict[Name, ClipFamily] = Field(min_length=1, description="What is shown.")
     video: Video = Field(default_factory=Video, description="How it looks.")
 
     @model_validator(mode="after")
@@ -238,17 +287,30 @@ class Config(Table):
         for key, method in self.methods.items():
             _must_be_in(f"methods.{key}.perturbation", method.perturbation, self.perturbations)
         episodes: dict[tuple[str, int], tuple[str, int]] = {}
-        for key, clip in self.clips.items():
-            _must_be_in(f"clips.{key}.agent", clip.agent, self.agents)
-            for method in clip.methods:
+        makers: dict[str, str] = {}
+        for key, family in self.clips.items():
+            for method in family.methods:
                 _must_be_in(f"clips.{key}.methods", method, self.methods)
-            other, steps = episodes.setdefault((clip.agent, clip.seed), (key, clip.max_steps))
-            if steps != clip.max_steps:
-                raise ValueError(
-                    f"clips.{key}.max_steps: found {clip.max_steps}, allowed: {steps}, as clips.{other} of the same "
-                    "agent and seed has it"
-                )
+            for name, clip in family.clips(key).items():
+                _must_be_in(f"clips.{key}.agent", clip.agent, self.agents)
+                maker = makers.setdefault(name, key)
+                if maker != key:
+                    raise ValueError(
+                        f"clips.{key}: found a second clip '{name}', allowed: one, and clips.{maker} has it"
+                    )
+                other, steps = episodes.setdefault((clip.agent, clip.seed), (key, clip.max_steps))
+                if steps != clip.max_steps:
+                    raise ValueError(
+                        f"clips.{key}.max_steps: found {clip.max_steps}, allowed: {steps}, as clips.{other} of the "
+                        "same agent and seed has it"
+                    )
         return self
+
+
+class Settings(Config):
+    """A config whose agents are complete, and whose families of clips are written out."""
+
+    clips: dict[Name, Clip]
 
 
 def _must_be_in(key: str, name: str, table: dict[str, Any]) -> None:
@@ -256,8 +318,8 @@ def _must_be_in(key: str, name: str, table: dict[str, Any]) -> None:
         raise ValueError(f"{key}: found '{name}', allowed: {', '.join(table)}")
 
 
-def read_config(config: dict[str, Any], catalogue: Path) -> Config:
-    """Validate a config as Snakemake merged it, and complete its agents from the catalogue.
+def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
+    """Validate a config as Snakemake merged it, complete its agents from the catalogue and write out its clips.
 
     An entry of a table that is ``null`` is left out: so a preset takes out what the default has.
 
@@ -269,15 +331,16 @@ def read_config(config: dict[str, Any], catalogue: Path) -> Config:
         if isinstance(config.get(table), dict):
             config[table] = {str(name): entry for name, entry in config[table].items() if entry is not None}
     try:
-        settings = Config.model_validate(config)
+        given = Config.model_validate(config)
     except ValidationError as error:
         lines: dict[str, str] = {}
         for found in error.errors():
             line = _explain(found)
             lines.setdefault(line.partition(": ")[0], line)  # a key of several types fails once for each
         raise SearchlightError("\n".join(f"config: {line}" for line in lines.values())) from error
-    agents = {name: _complete(name, agent, catalogue) for name, agent in settings.agents.items()}
-    return settings.model_copy(update={"agents": agents})
+    agents = {name: _complete(name, agent, catalogue) for name, agent in given.agents.items()}
+    clips = {name: clip for key, family in given.clips.items() for name, clip in family.clips(key).items()}
+    return Settings.model_construct(**{**dict(given), "agents": agents, "clips": clips})
 
 
 def read_catalogue(path: Path) -> dict[str, Agent]:
@@ -305,12 +368,21 @@ def _complete(name: str, agent: Agent, catalogue: Path) -> Agent:
 
 
 def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
-    models = {"agents": Agent, "perturbations": Perturbation, "methods": Method, "clips": Clip}
+    models = {"agents": Agent, "perturbations": Perturbation, "methods": Method, "clips": ClipFamily}
     if not location:
         return Config
     if location[0] == "video" and len(location) == 1:
         return Video
     return models.get(str(location[0])) if len(location) == 2 else None
+
+
+# Keys that take several types: pydantic fails once for each of them, and a user is told of all in one.
+_SEVERAL_TYPES = {
+    ("perturbations", "fill"): "0 to 255, [red, green, blue] or {blur: sigma}",
+    ("clips", "agent"): "a name of agents, or a list of them",
+    ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
+    ("clips", "frames"): "[first, last], [first, end] or all",
+}
 
 
 def _explain(found: dict[str, Any]) -> str:
@@ -319,15 +391,16 @@ def _explain(found: dict[str, Any]) -> str:
     if location and location[-1] == "[key]":
         key = ".".join(str(part) for part in location[:-2])
         return f"{key}: found the name {found['input']!r}, allowed: {PATTERNS[_NAME]}"
-    is_fill = len(location) > 2 and location[0] == "perturbations" and location[2] == "fill"
-    if is_fill:
-        location = location[:3]
+    several = _SEVERAL_TYPES.get((location[0], location[2])) if len(location) > 3 else None
+    location = location[:3] if several else location
     key = ".".join(str(part) for part in location)
     model = _model_at(tuple(location[:-1])) if location else None
     kind, context = found["type"], found.get("ctx", {})
-    if kind == "extra_forbidden" and model is not None and not is_fill:
+    if several:
+        return f"{key}: found {found['input']!r}, allowed: {several}"
+    if kind == "extra_forbidden" and model is not None:
         return f"{key}: unknown key, allowed: {', '.join(model.model_fields)}"
-    if kind == "missing" and not is_fill:
+    if kind == "missing":
         what = model.model_fields.get(str(location[-1])) if model else None
         hint = f" ({_plain(what.description)})" if what is not None and what.description else ""
         return f"{key}: missing{hint}"
@@ -335,10 +408,8 @@ def _explain(found: dict[str, Any]) -> str:
         text = one_line(context["error"])
         if not key or re.match(rf"({'|'.join(TABLES)})\.", text):
             return text
-        separator = "." if re.match(r"(fill|frames|methods): ", text) else ": "
+        separator = "." if re.match(r"(fill|agent|seed|frames|methods): ", text) else ": "
         return f"{key}{separator}{text}"
-    if is_fill:
-        return f"{key}: found {found['input']!r}, allowed: 0 to 255, [red, green, blue] or {{blur: sigma}}"
     if "pattern" in context:
         allowed = PATTERNS[context["pattern"]]
     elif "expected" in context:

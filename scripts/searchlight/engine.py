@@ -1,51 +1,80 @@
-"""Exact incremental evaluation: the policy's outputs under local perturbations, from one evaluation of the frame.
+"""Exact incremental evaluation: the policy's outputs under perturbations, from one evaluation of the frame.
 
-A perturbation changes a box of the observation. Write ``a_0`` for the observation, ``a_l`` for what layer ``l`` gives,
-and ``d`` for the difference that the perturbation makes. A layer is a convolution and a pointwise activation,
-``a_l = f(z_l)`` with ``z_l = W_l * a_(l-1) + b_l``. Convolution is linear, so
+A perturbation changes some pixels of the observation; take the box around them, rows ``[t, u)`` and likewise columns.
+Through a convolution with kernel ``k``, stride ``s`` and padding ``p``, followed by a pointwise activation, only the
+output's rows ``[ceil((t + p - k + 1) / s), floor((u - 1 + p) / s) + 1)`` can depend on rows ``[t, u)``. So a box of
+the observation becomes a box of each layer. Outside of it the layer's output is that of the unperturbed frame, which
+is computed once; inside, it is computed anew from the layer before, whose values are the mask's own within its box
+there, and the unperturbed frame's around it. No approximation is made, and nothing outside the boxes is touched.
 
-    dz_l = W_l * da_(l-1)            and            da_l = f(z_l + dz_l) - f(z_l)
+Let ``a`` be the unperturbed frame's features after the last layer, and ``a + d`` a mask's, with ``d`` zero outside the
+last box. The product with the weights ``W`` of the recurrent (or first linear) layer is linear,
 
-with the bias gone and ``z_l``, ``f(z_l)`` those of the unperturbed frame, which are computed once. Where ``da_(l-1)``
-is zero outside rows ``[t, u)``, with kernel ``k``, stride ``s`` and padding ``p``, ``dz_l`` is zero outside rows
-``[ceil((t + p - k + 1) / s), floor((u - 1 + p) / s) + 1)``; columns alike. So a box of the observation becomes a box
-in each layer, and nothing outside it is ever touched: no approximation is made.
+    W (a + d) + b = (W a + b) + W d,
 
-The product with the weights of the recurrent (or first linear) layer is linear too: its change is that of the
-features inside the last box, times the rows of the weights that meet them. Only what follows it, a few hundred numbers
-a mask, is computed in full.
+so it changes by the product of ``d`` inside the box with the columns of ``W`` that meet it. Only what follows it, a few
+hundred numbers a mask, is computed in full.
 
-The boxes depend on the masks alone. So which rows meet which is worked out once a job (``searchlight.boxes``); a frame
-takes the masks that change it, gathers, multiplies, and scatters. Masks of one box size go through together. A mask
-whose boxes would cost more operations than the whole network does goes through the whole network instead, in batches.
+The boxes are those of the pixels that really change in a frame, so they are found for each frame
+(``searchlight.boxes``). Masks whose boxes have about one size go through the layers together. A mask whose boxes would
+cost more operations than the whole network does goes through the whole network instead, in batches. A mask that
+changes no pixel takes the unperturbed outputs.
 
 The idea is that of Krypton (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from searchlight.boxes import BoxClass, Convolution, make_plan
-from searchlight.perturbation import Layout, Patches, Perturbation
+from searchlight.boxes import (
+    BoxClass,
+    Convolution,
+    boxes_after,
+    classes_of,
+    gathered_rows,
+    landing,
+    operations,
+    outside,
+)
+from searchlight.perturbation import Patches, Perturbation
 from searchlight.policy import Memory, Policy
 from searchlight.preprocessing import OBSERVATION
 
-# Masks whose products are in memory at a time.
-RUN_MASKS = 2048
-# Numbers gathered at a time: what fits in a core's cache.
-GATHER = 2**18
-# What the indices and differences of a job's boxes may take; masks beyond go through the whole network.
-PLAN_BYTES = 96 * 1024**2
 # What a multiply-add in boxes costs, in those of the whole network, whose memory is used in order.
-BOX_COST = 1.5
-# Observations in one forward of the whole network: the layers of more do not fit in a core's cache.
-BATCH = 16
+BOX_COST = 1.3
+# Up to this many positions, a box's taps are gathered one by one for one product; beyond, its input is gathered whole
+# and convolved, which reads every number once.
+MOST_TAPPED = 16
+# Boxes are convolved in multiples of so many: a shape that is new costs as much as some boxes, to prepare for.
+EVEN = 8
+# A box of more than this part of the last layer meets all weights at once, zeros included.
+WHOLE = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is computed at a time; no result depends on it but by rounding.
+
+    Attributes:
+        masks: whose boxes are worked out together.
+        numbers: of a layer's output, where boxes are computed.
+        batch: observations in one forward of the whole network.
+    """
+
+    masks: int
+    numbers: int
+    batch: int
+
+
+# What stays in a core's cache; a GPU wants much work at a time.
+LIMITS = {"cpu": Limits(masks=512, numbers=2**18, batch=8), "cuda": Limits(masks=4096, numbers=2**26, batch=512)}
 
 
 @dataclass(frozen=True)
@@ -54,79 +83,50 @@ class Reference:
 
     Attributes:
         observation: (80, 80) float32.
-        before: of each layer, what it gives before its activation, (position, channel).
-        after: the same after it.
+        layers: of each layer, what it gives: (position, channel), zeros around it where the next layer has margins.
         product: of the features with the next layer's weights, bias included, (1, product).
     """
 
     observation: np.ndarray
-    before: list[Tensor]
-    after: list[Tensor]
+    layers: list[Tensor]
     product: Tensor
 
 
-@dataclass(frozen=True)
-class _Class:
-    """A class of boxes as the engine uses it.
-
-    Attributes:
-        of: the class.
-        inputs: its ``inputs``.
-        segments: (n, height) rows of the reference's arrays where each row of each box begins.
-        starts: where, among the masks, runs begin that share their box.
-        chunk: masks that are gathered at a time.
-    """
-
-    of: BoxClass
-    inputs: Tensor
-    segments: Tensor
-    starts: np.ndarray
-    chunk: int
-
-
 class Engine:
-    """The outputs of one policy under one set of masks, frame by frame."""
+    """The outputs of one policy under perturbations, frame by frame."""
 
-    def __init__(self, policy: Policy, layouts: Sequence[Layout]) -> None:
-        """Work out how each mask goes through the network.
-
-        Args:
-            policy: convolutions, an activation, a product and what follows it.
-            layouts: the boxes of the masks, as ``Perturbation.layouts`` gives them.
-        """
-        self._policy, self._layouts = policy, layouts
+    def __init__(self, policy: Policy) -> None:
+        """Prepare a policy's weights, on the device where they are."""
+        self._policy = policy
         self._convolutions = _geometry(policy)
+        self._device = policy.product[0].device
+        self._limits = LIMITS[self._device.type]
+        self._biases = [convolution.bias for convolution in policy.convolutions]
         self._taps = [_taps_first(convolution.weight) for convolution in policy.convolutions]
         self._kernels = [
             convolution.weight.contiguous(memory_format=torch.channels_last) for convolution in policy.convolutions
         ]
-        weight = policy.product[0]
+        weight, self._product_bias = policy.product
         height, width = self._convolutions[-1].size
-        # (row, column * channel, product): the rows that a box's features meet are then slices.
+        # (row * column * channel, product): features are in that order here.
         features = weight.view(len(weight), -1, height, width).permute(2, 3, 1, 0)
-        self._product_weight = features.reshape(height, -1, len(weight)).contiguous()
-        self._plan = make_plan(layouts, self._convolutions, len(weight), BOX_COST, PLAN_BYTES)
-        starts = zip(layouts, self._plan.starts, strict=True)
-        boxed = [layout.masks for layout, start in starts if start is not None]
-        self._masks = np.concatenate(boxed) if boxed else np.zeros(0, np.int64)
-        channels = [self._convolutions[0].channels_in, *(one.channels_out for one in self._convolutions)]
-        self._arrays = [torch.zeros(rows, size) for rows, size in zip(self._plan.rows, channels, strict=True)]
-        self._classes = [
-            [_prepared(some, convolution) for some in classes]
-            for classes, convolution in zip(self._plan.layers, self._convolutions, strict=True)
-        ]
+        self._product_weight = features.reshape(-1, len(weight))
+        self._whole = operations(
+            boxes_after(np.array([[0, OBSERVATION[0], 0, OBSERVATION[1]]]), self._convolutions),
+            self._convolutions,
+            len(weight),
+        )[0]
 
     def reference(self, observation: np.ndarray) -> Reference:
         """Evaluate the unperturbed observation, (80, 80) float32, up to the product."""
-        seen = torch.from_numpy(observation)[None, None]
-        before, after = [], []
-        for convolution in self._policy.convolutions:
-            layer = convolution(seen).contiguous(memory_format=torch.channels_last)
-            seen = self._policy.activation(layer)
-            before.append(layer.permute(0, 2, 3, 1).reshape(-1, layer.shape[1]))
-            after.append(seen.permute(0, 2, 3, 1).reshape(-1, layer.shape[1]))
-        weight, bias = self._policy.product
-        return Reference(observation, before, after, torch.nn.functional.linear(seen.flatten(1), weight, bias))
+        layers, features = [], None
+        for depth, features in enumerate(self._layers(observation[None])):
+            kept = features
+            if depth + 1 < len(self._convolutions):
+                rows, columns = self._convolutions[depth + 1].margins
+                kept = torch.nn.functional.pad(features, (0, 0, *columns, *rows))
+            layers.append(kept.view(-1, kept.shape[-1]))
+        return Reference(observation, layers, self._product(features))
 
     def respond(
         self, reference: Reference, memory: Memory, patches: Iterable[Patches], count: int
@@ -143,105 +143,208 @@ class Engine:
             Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
             float32.
         """
-        reference_logits, reference_value, _ = self._policy.decide(reference.product, memory)
-        logits = np.repeat(reference_logits.numpy(), count, axis=0)
-        value = np.repeat(reference_value.numpy(), count)
+        reference_logits, reference_value = self.decide(reference.product, memory)
+        logits, value = np.repeat(reference_logits, count, axis=0), np.repeat(reference_value, count)
         for masks, product in self._products(reference, patches):
-            some_logits, some_value, _ = self._policy.decide(product, memory)
-            logits[masks] = some_logits.numpy()
-            value[masks] = some_value.numpy()
-        return logits, value, reference_logits[0].numpy(), reference_value[0].numpy()
+            logits[masks], value[masks] = self.decide(product, memory)
+        return logits, value, reference_logits[0], reference_value[0]
 
-    def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterable[tuple[np.ndarray, Tensor]]:
+    def decide(self, product: Tensor, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (mask, action) and value (mask,) of products (mask, product) and a memory of (1, hidden)."""
+        memory = {name: array.to(self._device) for name, array in memory.items()}
+        logits, value, _ = self._policy.decide(product, memory)
+        return logits.cpu().numpy(), value.cpu().numpy()
+
+    def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield masks with their products, (mask, product)."""
-        batch, masks, boxed = np.empty((BATCH, *OBSERVATION), np.float32), [], []
-        for found in patches:
-            if self._plan.starts[found.layout] is not None:
-                boxed.append(found)
+        for some in _runs(patches, self._limits.masks):
+            boxes = boxes_after(some.boxes, self._convolutions)
+            cost = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias))
+            wide = np.flatnonzero(cost >= self._whole)
+            for start in range(0, len(wide), self._limits.batch):
+                members = wide[start : start + self._limits.batch]
+                yield some.masks[members], self._by_network(reference, some, members)
+            local = list(classes_of(boxes, self._convolutions, np.flatnonzero(cost < self._whole)))
+            if local:
+                masks = np.concatenate([some.masks[one.members] for one in local])
+                yield masks, torch.cat([self._by_boxes(reference, some, one) for one in local])
+
+    def _by_network(self, reference: Reference, some: _Masks, members: np.ndarray) -> Tensor:
+        """Return the products of masks by whole observations."""
+        seen = np.repeat(reference.observation[None], len(members), axis=0)
+        some.write(seen, np.zeros((len(seen), 2), np.int64), members)
+        *_, features = self._layers(seen)
+        return self._product(features)
+
+    def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
+        """Yield what each layer gives for whole observations, (batch, row, column, channel)."""
+        rows, columns = self._convolutions[0].margins
+        seen = self._first_layer(torch.nn.functional.pad(torch.from_numpy(observations), (*columns, *rows)))
+        yield seen
+        for depth in range(1, len(self._convolutions)):
+            yield (seen := self._convolved(depth, seen, self._convolutions[depth].padding))
+
+    def _first_layer(self, seen: Tensor) -> Tensor:
+        """Return the first layer of parts of observations, margins included: one product of all their windows."""
+        (height, width), (down, right) = self._convolutions[0].kernel, self._convolutions[0].stride
+        windows = seen.to(self._device).unfold(1, height, down).unfold(2, width, right).permute(3, 4, 0, 1, 2)
+        layer = torch.addmm(self._biases[0], windows.reshape(height * width, -1).t(), self._taps[0])
+        return self._policy.activation(layer, out=layer).view(*windows.shape[2:], -1)
+
+    def _convolved(self, depth: int, seen: Tensor, padding: tuple[int, int], out: Tensor | None = None) -> Tensor:
+        """Return what a layer gives for (batch, row, column, channel), in that order."""
+        stride = self._convolutions[depth].stride
+        seen = seen.permute(0, 3, 1, 2)
+        layer = torch.nn.functional.conv2d(seen, self._kernels[depth], self._biases[depth], stride, padding)
+        layer = layer.permute(0, 2, 3, 1).contiguous()
+        if out is None:
+            return self._policy.activation(layer, out=layer)
+        return self._policy.activation(layer.view(-1, layer.shape[-1])[: len(out)], out=out)
+
+    def _multiplied(self, depth: int, taps: Tensor, out: Tensor) -> None:
+        """Write what a layer gives where its taps, (position, tap, channel), are gathered."""
+        taps = taps.reshape(-1, len(self._taps[depth]))[: len(out)]
+        self._policy.activation(torch.addmm(self._biases[depth], taps, self._taps[depth], out=out), out=out)
+
+    def _product(self, features: Tensor) -> Tensor:
+        """Return the product of whole features, (batch, row, column, channel)."""
+        return torch.addmm(self._product_bias, features.reshape(len(features), -1), self._product_weight)
+
+    def _by_boxes(self, reference: Reference, some: _Masks, one: BoxClass) -> Tensor:
+        """Return the products of a class of masks by their boxes."""
+        rows = self._landed(reference, some, one)
+        for depth in range(landing(self._convolutions) + 1, len(self._convolutions)):
+            convolution, size = self._convolutions[depth], one.sizes[depth]
+            tapped = size[0] * size[1] <= MOST_TAPPED
+            corners, sizes = one.corners[depth - 1 : depth + 1], one.sizes[depth - 1 : depth + 1]
+            index = gathered_rows(convolution, corners, sizes, tapped)
+            if not tapped:
+                index = np.resize(index, len(index) // len(one.members) * _even(len(one.members)))
+            gathered = rows.index_select(0, self._index(index))
+            rows, own = self._rows(reference, depth, one)
+            if tapped:
+                self._multiplied(depth, gathered, own)
+            else:
+                gathered = gathered.view(-1, *convolution.needs(size), gathered.shape[1])
+                self._convolved(depth, gathered, (0, 0), out=own)
+        return self._product_of_boxes(one, rows, reference)
+
+    def _index(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows).to(self._device)
+
+    def _rows(self, reference: Reference, depth: int, one: BoxClass) -> tuple[Tensor, Tensor]:
+        """Return the rows that the next layer gathers from: the unperturbed ones, and a class's own, yet unwritten."""
+        given = reference.layers[depth] if depth + 1 < len(self._convolutions) else reference.layers[depth][:0]
+        height, width = one.sizes[depth]
+        rows = given.new_empty(len(given) + len(one.members) * height * width, given.shape[1])
+        rows[: len(given)] = given
+        return rows, rows[len(given) :]
+
+    def _landed(self, reference: Reference, some: _Masks, one: BoxClass) -> Tensor:
+        """Return the rows after the second layer (the first, where it is the only one).
+
+        The first layer has one input channel and costs little: it is computed wherever the second needs it, so that
+        nothing is gathered.
+        """
+        depth, first = landing(self._convolutions), self._convolutions[0]
+        rows, own = self._rows(reference, depth, one)
+        size, starts = one.sizes[depth], one.corners[depth]
+        if depth:
+            size, starts = self._convolutions[depth].needs(size), self._convolutions[depth].starts(starts)
+        crop, corners = first.needs(size), first.starts(starts)
+        before = -np.minimum(corners.min(axis=0), 0)
+        after = np.maximum((corners + crop).max(axis=0) - OBSERVATION, 0)
+        padded = np.pad(reference.observation, tuple(zip(before, after, strict=True)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, crop)
+        chunk = _even(self._limits.numbers // (size[0] * size[1] * first.channels_out))
+        area, count = one.sizes[depth][0] * one.sizes[depth][1], len(one.members)
+        for begin in range(0, count, chunk):
+            part = np.resize(np.arange(begin, min(begin + chunk, count)), _even(min(chunk, count - begin)))
+            seen = windows[tuple((corners[part] + before).T)]
+            some.write(seen, corners[part], one.members[part])
+            layer = self._first_layer(torch.from_numpy(seen))
+            written = own[begin * area : (begin + chunk) * area]
+            if not depth:
+                written.copy_(layer.view(-1, layer.shape[-1])[: len(written)])
                 continue
-            layout = self._layouts[found.layout]
-            for row, patch in zip(found.rows, found.values, strict=True):
-                seen, top, left = batch[len(masks)], layout.tops[row], layout.lefts[row]
-                seen[...] = reference.observation
-                seen[top : top + layout.height, left : left + layout.width] = patch
-                masks.append(layout.masks[row])
-                if len(masks) == BATCH:
-                    yield np.array(masks), self._by_network(batch)
-                    masks.clear()
-        if masks:
-            yield np.array(masks), self._by_network(batch[: len(masks)])
-        if boxed:
-            yield from self._by_boxes(reference, boxed)
+            beyond = outside(first, starts[part], size)
+            if len(beyond):
+                layer.view(-1, first.channels_out).index_fill_(0, self._index(beyond), 0)
+            if area <= MOST_TAPPED:
+                (height, width), (down, right) = self._convolutions[depth].kernel, self._convolutions[depth].stride
+                taps = layer.unfold(1, height, down).unfold(2, width, right).permute(0, 1, 2, 4, 5, 3)
+                self._multiplied(depth, taps, written)
+            else:
+                self._convolved(depth, layer, (0, 0), out=written)
+        return rows
 
-    def _by_network(self, observations: np.ndarray) -> Tensor:
-        """Return the products of whole observations, (batch, 80, 80) float32."""
-        features = self._policy.trunk(torch.from_numpy(observations)[:, None])
-        return torch.nn.functional.linear(features, *self._policy.product)
-
-    def _by_boxes(self, reference: Reference, boxed: list[Patches]) -> Iterable[tuple[np.ndarray, Tensor]]:
-        """Yield masks with their products, (mask, product)."""
-        changed = np.zeros(len(self._masks), bool)
-        for found in boxed:
-            layout, numbers = self._layouts[found.layout], self._plan.starts[found.layout] + found.rows
-            changed[numbers] = True
-            top, left = layout.tops[found.rows, None, None], layout.lefts[found.rows, None, None]
-            seen = reference.observation[top + np.arange(layout.height)[:, None], left + np.arange(layout.width)]
-            rows = self._plan.first_rows[numbers, None] + np.arange(layout.height * layout.width)
-            differences = torch.from_numpy(found.values - seen).view(-1, 1)
-            self._arrays[0].index_copy_(0, torch.from_numpy(rows.ravel()), differences)
-        for depth, classes in enumerate(self._classes):
-            for some in classes:
-                chosen = np.flatnonzero(changed[some.of.members])
-                for start in range(0, len(chosen), some.chunk):
-                    self._through_layer(depth, some, torch.from_numpy(chosen[start : start + some.chunk]), reference)
-        masks, products = [], []
-        for some in self._classes[-1]:
-            chosen = np.flatnonzero(changed[some.of.members])
-            for start in range(0, len(chosen), RUN_MASKS):
-                run = chosen[start : start + RUN_MASKS]
-                masks.append(self._masks[some.of.members[run]])
-                products.append(self._product_of_boxes(some, run, reference))
-                if sum(map(len, masks)) >= RUN_MASKS:
-                    yield np.concatenate(masks), torch.cat(products)
-                    masks, products = [], []
-        if masks:
-            yield np.concatenate(masks), torch.cat(products)
-
-    def _through_layer(self, depth: int, some: _Class, chosen: Tensor, reference: Reference) -> None:
-        """Write the differences that ``chosen`` masks make after one more layer."""
-        geometry, of, count = self._convolutions[depth], some.of, len(chosen)
-        gathered = self._arrays[depth].index_select(0, some.inputs.index_select(0, chosen).view(-1))
-        segments = some.segments.index_select(0, chosen).view(-1)
-        before = _segments(reference.before[depth], of.width).index_select(0, segments)
-        # z + dz, then f(z + dz) - f(z).
-        if of.tapped:
-            taps = self._taps[depth]
-            difference = before.view(-1, geometry.channels_out).addmm_(gathered.view(-1, len(taps)), taps)
-        else:
-            sides = [(size - 1) * geometry.stride[axis] + geometry.kernel[axis] for axis, size in enumerate(of.size)]
-            patch = gathered.view(count, *sides, geometry.channels_in).permute(0, 3, 1, 2)
-            made = torch.nn.functional.conv2d(patch, self._kernels[depth], stride=geometry.stride)
-            difference = before.view(count, *of.size, -1).add_(made.permute(0, 2, 3, 1)).view(-1, geometry.channels_out)
-        difference = self._policy.activation(difference, inplace=True)
-        difference -= _segments(reference.after[depth], of.width).index_select(0, segments).view_as(difference)
-        members = len(of.members)
-        rows = self._arrays[depth + 1][of.first : of.first + members * of.area].view(members, -1)
-        rows.index_copy_(0, chosen, difference.view(count, -1))
-
-    def _product_of_boxes(self, some: _Class, chosen: np.ndarray, reference: Reference) -> Tensor:
-        """Return the products of ``chosen`` masks: the reference's, and what the features in their boxes change."""
-        of, channels = some.of, self._convolutions[-1].channels_out
-        members = len(of.members)
-        rows = self._arrays[-1][of.first : of.first + members * of.area].view(members, of.height, -1)
-        features = rows.index_select(0, torch.from_numpy(chosen))
-        product = reference.product.repeat(len(chosen), 1)
-        bounds = [*np.searchsorted(chosen, some.starts), len(chosen)]
-        for (top, left), start, stop in zip(of.corners[some.starts], bounds, bounds[1:], strict=False):
-            if start < stop:
-                for row in range(of.height):
-                    weight = self._product_weight[top + row, left * channels : (left + of.width) * channels]
-                    product[start:stop].addmm_(features[start:stop, row], weight)
+    def _product_of_boxes(self, one: BoxClass, rows: Tensor, reference: Reference) -> Tensor:
+        """Return the products of a class: the reference's, and what the features in their boxes change."""
+        (height, width), corners, last = one.sizes[-1], one.corners[-1], self._convolutions[-1]
+        positions = corners[:, :1] * last.size[1] + corners[:, 1:]
+        positions = positions + (np.arange(height)[:, None] * last.size[1] + np.arange(width)).ravel()
+        changes = rows - reference.layers[-1].index_select(0, self._index(positions.ravel()))
+        count = len(one.members)
+        if height * width > WHOLE * last.positions:
+            positions = positions + np.arange(0, count * last.positions, last.positions)[:, None]
+            whole = changes.new_zeros(count * last.positions, last.channels_out)
+            whole.index_copy_(0, self._index(positions.ravel()), changes)
+            return torch.addmm(reference.product, whole.view(count, -1), self._product_weight)
+        product, changes = reference.product.repeat(count, 1), changes.view(count, height, -1)
+        weights = self._product_weight.view(last.size[0], -1, len(self._product_bias))
+        starts = np.flatnonzero(np.r_[True, (np.diff(corners, axis=0) != 0).any(axis=1), True]).tolist()
+        for start, stop in pairwise(starts):
+            top, left = corners[start].tolist()
+            columns = slice(left * last.channels_out, (left + width) * last.channels_out)
+            for row in range(height):
+                product[start:stop].addmm_(changes[start:stop, row], weights[top + row, columns])
         return product
+
+
+class _Masks:
+    """Masks that change an observation.
+
+    Attributes:
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left, right of the pixels that change.
+        corners: (n, 2) where each of ``values`` begins.
+        values: of each, the observation there.
+    """
+
+    def __init__(self, parts: list[Patches]) -> None:
+        self.masks = np.concatenate([found.masks for found in parts])
+        self.boxes = np.concatenate([found.boxes for found in parts])
+        self.corners = np.concatenate([found.corners for found in parts])
+        self.values = [values for found in parts for values in found.values]
+
+    def write(self, seen: np.ndarray, starts: np.ndarray, members: np.ndarray) -> None:
+        """Change parts of the observation.
+
+        Args:
+            seen: (mask, height, width) float32, changed in place.
+            starts: (mask, 2) where in the observation each part begins.
+            members: the masks.
+        """
+        size = np.array(seen.shape[1:])
+        first = np.maximum(self.boxes[members, ::2], starts)
+        last = np.minimum(self.boxes[members, 1::2], starts + size)
+        here, there = (first - starts).tolist(), (first - self.corners[members]).tolist()
+        for part, member, (y, x), (v, u), (h, w) in zip(
+            seen, members.tolist(), here, there, (last - first).tolist(), strict=True
+        ):
+            part[y : y + h, x : x + w] = self.values[member][v : v + h, u : u + w]
+
+
+def _runs(patches: Iterable[Patches], count: int) -> Iterator[_Masks]:
+    """Yield masks, about ``count`` at a time."""
+    parts: list[Patches] = []
+    for found in patches:
+        parts.append(found)
+        if sum(len(part.masks) for part in parts) >= count:
+            yield _Masks(parts)
+            parts = []
+    if parts:
+        yield _Masks(parts)
 
 
 def respond_plainly(
@@ -257,36 +360,29 @@ def respond_plainly(
     count = len(perturbation.masks)
     logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
     for found in patches:
-        layout = perturbation.layouts[found.layout]
-        for row, patch in zip(found.rows, found.values, strict=True):
-            seen, top, left = observation.copy(), layout.tops[row], layout.lefts[row]
-            seen[top : top + layout.height, left : left + layout.width] = patch
-            logits[layout.masks[row]], value[layout.masks[row]] = forward(seen)
+        for mask, (top, left), patch in zip(found.masks, found.corners, found.values, strict=True):
+            seen = observation.copy()
+            seen[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
+            logits[mask], value[mask] = forward(seen)
     return logits, value, reference_logits, reference_value
 
 
 def _geometry(policy: Policy) -> list[Convolution]:
     """Return what boxes need to know of a policy's convolutions."""
-    found, size = [], OBSERVATION
+    found, before = [], OBSERVATION
     for one in policy.convolutions:
-        steps = zip(size, one.kernel_size, one.stride, one.padding, strict=True)
+        steps = zip(before, one.kernel_size, one.stride, one.padding, strict=True)
         size = tuple((length + 2 * padding - kernel) // stride + 1 for length, kernel, stride, padding in steps)
-        found.append(Convolution(one.kernel_size, one.stride, one.padding, size, one.in_channels, one.out_channels))
+        found.append(
+            Convolution(one.kernel_size, one.stride, one.padding, size, before, one.in_channels, one.out_channels)
+        )
+        before = size
     return found
 
 
-def _prepared(some: BoxClass, convolution: Convolution) -> _Class:
-    rows = some.corners[:, 0, None] + np.arange(some.height)
-    segments = rows * convolution.size[1] + some.corners[:, 1, None]
-    starts = np.flatnonzero(np.r_[True, (np.diff(some.corners, axis=0) != 0).any(axis=1)])
-    chunk = max(1, GATHER // (some.inputs.shape[1] * convolution.channels_in))
-    return _Class(some, torch.from_numpy(some.inputs), torch.from_numpy(segments.astype(np.int32)), starts, chunk)
-
-
-def _segments(array: Tensor, width: int) -> Tensor:
-    """Return a view of a (position, channel) array whose row ``i`` is the ``width`` positions from ``i`` on."""
-    positions, channels = array.shape
-    return array.as_strided((positions - width + 1, width * channels), (channels, 1))
+def _even(count: int) -> int:
+    """Return a number of masks raised to a multiple of ``EVEN``."""
+    return max(1, -(-count // EVEN)) * EVEN
 
 
 def _taps_first(weight: Tensor) -> Tensor:

@@ -18,41 +18,27 @@ from searchlight.masks import Masks, make_masks
 from searchlight.preprocessing import BOTTOM, CELL, OBSERVATION, PREPROCESSINGS, SCREEN, TOP
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
-MAX_PIXELS = 2**20
+MAX_PIXELS = 2**17
+# Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
+MERGED = 1.25
 # Whole screens that are prepared at a time.
 MAX_SCREENS = 32
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where some masks can change the observation: boxes of one size.
+class Patches:
+    """What some masks change in one observation; masks that change nothing are left out.
 
     Attributes:
-        masks: (n,) indices of the masks.
-        tops: (n,) row of each box's first pixel.
-        lefts: (n,) column of it.
-        height, width: of the boxes.
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left and right of the pixels that change.
+        corners: (n, 2) row and column of each patch's first pixel.
+        values: (n, height, width) float32, the observation from there on.
     """
 
     masks: np.ndarray
-    tops: np.ndarray
-    lefts: np.ndarray
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Patches:
-    """What the masks of one layout change in one observation; masks that change nothing are left out.
-
-    Attributes:
-        layout: index of the layout in ``Perturbation.layouts``.
-        rows: (n,) positions of the masks in the layout.
-        values: (n, height, width) float32, the observation in their boxes.
-    """
-
-    layout: int
-    rows: np.ndarray
+    boxes: np.ndarray
+    corners: np.ndarray
     values: np.ndarray
 
 
@@ -63,9 +49,9 @@ class _Group:
     Attributes:
         indices: (n,) of the masks.
         boxes: (n, 4) top, bottom, left and right of what they change in the image.
-        rows, columns: (n, height, 1) and (n, 1, width), the pixels of their boxes.
+        rows, columns: (n, height, 1) and (n, 1, width), the pixels of their boxes; of one mask for all, where all
+            boxes are the same.
         values: (n, height, width) float32, the masks there; None where they are read when they are used.
-        layout: what they change in the observation.
     """
 
     indices: np.ndarray
@@ -73,7 +59,6 @@ class _Group:
     rows: np.ndarray
     columns: np.ndarray
     values: np.ndarray | None
-    layout: Layout
 
 
 class Perturbation:
@@ -91,7 +76,6 @@ class Perturbation:
         self._on_screen = spec["space"] == "screen"
         self.masks = masks_of(spec)
         self._groups = list(self._make_groups())
-        self.layouts = [group.layout for group in self._groups]
 
     def _boxes(self) -> np.ndarray:
         """Return the part of each mask's box that the observation can depend on, on the grid of its cells."""
@@ -121,34 +105,39 @@ class Perturbation:
         """
         image = screen if self._on_screen else observation
         fill = _fill_image(image, self._fill)
-        for index, group in enumerate(self._groups):
+        for group in self._groups:
             values = group.values if group.values is not None else self.masks.patches(group.indices, group.boxes)
             before = image[group.rows, group.columns]
             behind = fill[group.rows, group.columns] if fill.ndim == image.ndim else fill
             after = blend(before, behind, values, self.masks.binary)
+            corners = group.boxes[:, ::2]
             if not self._on_screen:
-                yield from _changed(index, before, after)
+                yield from _changed(group.indices, corners, before, after)
             elif self._preprocessing.prepare_cells is not None:
                 seen = observation[(group.rows[:, ::CELL] - TOP) // CELL, group.columns[:, :, ::CELL] // CELL]
-                yield from _changed(index, seen, self._preprocessing.prepare_cells(after))
+                cells = self._preprocessing.prepare_cells(after)
+                yield from _changed(group.indices, (corners - [TOP, 0]) // CELL, seen, cells)
             else:
-                for changed in _changed(index, before, after):
-                    yield from self._whole_screens(screen, observation, group, changed)
+                for changed in _changed(group.indices, corners, before, after):
+                    yield from self._whole_screens(screen, observation, changed)
 
-    def _whole_screens(
-        self, screen: np.ndarray, observation: np.ndarray, group: _Group, patches: Patches
-    ) -> Iterator[Patches]:
-        for start in range(0, len(patches.rows), MAX_SCREENS):
-            rows = patches.rows[start : start + MAX_SCREENS]
-            screens = np.repeat(screen[None], len(rows), axis=0)
-            each = np.arange(len(rows))[:, None, None]
-            screens[each, group.rows[rows], group.columns[rows]] = patches.values[start : start + MAX_SCREENS]
-            seen = np.broadcast_to(observation, (len(rows), *OBSERVATION))
-            for found in _changed(patches.layout, seen, self._preprocessing.prepare(screens)):
-                yield Patches(found.layout, rows[found.rows], found.values)
+    def _whole_screens(self, screen: np.ndarray, observation: np.ndarray, patches: Patches) -> Iterator[Patches]:
+        height, width = patches.values.shape[1:3]
+        for start in range(0, len(patches.masks), MAX_SCREENS):
+            part = slice(start, start + MAX_SCREENS)
+            screens = np.repeat(screen[None], len(patches.masks[part]), axis=0)
+            for whole, (top, left), values in zip(screens, patches.corners[part], patches.values[part], strict=True):
+                whole[top : top + height, left : left + width] = values
+            corners = np.zeros((len(screens), 2), np.int64)
+            yield from _changed(patches.masks[part], corners, observation[None], self._preprocessing.prepare(screens))
 
     def _make_groups(self) -> Iterator[_Group]:
         boxes = self._boxes()
+        limits = (BOTTOM, SCREEN[1]) if self._on_screen else OBSERVATION
+        for axis, limit in enumerate(limits):
+            sizes = _merged(boxes[:, 2 * axis + 1] - boxes[:, 2 * axis])
+            boxes[:, 2 * axis] = np.minimum(boxes[:, 2 * axis], limit - sizes)
+            boxes[:, 2 * axis + 1] = boxes[:, 2 * axis] + sizes
         heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
         for height, width in sorted(set(zip(heights.tolist(), widths.tolist(), strict=True))):
             if height <= 0 or width <= 0:
@@ -158,20 +147,20 @@ class Perturbation:
             for start in range(0, len(members), step):
                 indices = members[start : start + step]
                 values = self.masks.patches(indices, boxes[indices]) if self.masks.in_memory else None
-                rows = boxes[indices, 0, None, None] + np.arange(height)[:, None]
-                columns = boxes[indices, 2, None, None] + np.arange(width)
-                yield _Group(indices, boxes[indices], rows, columns, values, self._layout(indices, boxes[indices]))
+                given = boxes[indices] if (boxes[indices] != boxes[indices[0]]).any() else boxes[indices[:1]]
+                rows = given[:, 0, None, None] + np.arange(height)[:, None]
+                columns = given[:, 2, None, None] + np.arange(width)
+                yield _Group(indices, boxes[indices], rows, columns, values)
 
-    def _layout(self, indices: np.ndarray, boxes: np.ndarray) -> Layout:
-        """Return where masks of these boxes in the image can change the observation."""
-        tops, lefts = boxes[:, 0], boxes[:, 2]
-        height, width = int(boxes[0, 1] - tops[0]), int(boxes[0, 3] - lefts[0])
-        if not self._on_screen:
-            return Layout(indices, tops, lefts, height, width)
-        if self._preprocessing.prepare_cells is not None:
-            return Layout(indices, (tops - TOP) // CELL, lefts // CELL, height // CELL, width // CELL)
-        corner = np.zeros(len(indices), np.int64)
-        return Layout(indices, corner, corner, *OBSERVATION)
+
+def _merged(sizes: np.ndarray) -> np.ndarray:
+    """Return sizes of boxes, those a little below others raised to them: fewer groups, which have a cost each."""
+    found = np.unique(sizes)
+    raised = found.copy()
+    for index in range(len(found) - 2, -1, -1):
+        if found[index] > 0 and raised[index + 1] <= MERGED * found[index]:
+            raised[index] = raised[index + 1]
+    return raised[np.searchsorted(found, sizes)]
 
 
 def masks_of(spec: dict[str, Any]) -> Masks:
@@ -181,10 +170,13 @@ def masks_of(spec: dict[str, Any]) -> Masks:
 
 
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:
-    """Hide parts of images, in xaitk's arithmetic: ``mask * image + (1 - mask) * fill``, uint8 by truncation.
+    """Hide parts of images, as xaitk does: ``mask * image + (1 - mask) * fill``; uint8 by truncation.
+
+    Of real numbers it is ``image + (1 - mask) * (fill - image)``: where the fill is the image, nothing changes, which
+    the other form would not give to the last bit.
 
     Args:
-        image: (n, height, width) or (n, height, width, channel).
+        image: (n, height, width) or (n, height, width, channel); n may be 1, for all masks.
         fill: of the same dtype, and of the same shape or one that broadcasts to it.
         masks: (n, height, width) float32.
         binary: whether the masks are all 0 or 1.
@@ -196,10 +188,15 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
         masks = masks[..., None]
     if binary:
         return np.where(masks > 0, image, fill)
+    if image.dtype != np.uint8:
+        blended = 1 - masks
+        blended *= fill - image
+        blended += image
+        return blended
     blended = masks * image
     if np.any(fill):
         blended += (1 - masks) * fill
-    return blended.astype(image.dtype, copy=False)
+    return blended.astype(image.dtype)
 
 
 def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
@@ -211,7 +208,22 @@ def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
     return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
 
 
-def _changed(layout: int, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
-    kept = np.flatnonzero((before != after).reshape(len(before), -1).any(axis=1))
-    if len(kept):
-        yield Patches(layout, kept, after[kept])
+def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
+    """Yield, of patches (n, height, width, …) at ``corners``, those that change, with the boxes of what changes."""
+    differs = before != after
+    if differs.ndim == 4:
+        differs = differs.any(axis=3)
+    rows, columns = differs.any(axis=2), differs.any(axis=1)
+    kept = np.flatnonzero(rows.any(axis=1))
+    if len(kept) < len(masks):
+        masks, corners, after, rows, columns = masks[kept], corners[kept], after[kept], rows[kept], columns[kept]
+    if not len(kept):
+        return
+    (height, width), (top, left) = differs.shape[1:], corners.T
+    boxes = [
+        top + rows.argmax(axis=1),
+        top + height - rows[:, ::-1].argmax(axis=1),
+        left + columns.argmax(axis=1),
+        left + width - columns[:, ::-1].argmax(axis=1),
+    ]
+    yield Patches(masks, np.stack(boxes, axis=1), corners, after)

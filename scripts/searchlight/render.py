@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -95,9 +95,8 @@ def highlight(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: flo
         colour: ``#rrggbb``.
         opacity: part of the colour that is added where the map is 1.
     """
-    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
-    added = saliency[..., None] * (opacity * rgb)
-    return np.minimum(frame + added.astype(np.uint16), 255).astype(np.uint8)
+    rgb = opacity * np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+    return cv2.add(frame, cv2.merge([(saliency * level).astype(np.uint8) for level in rgb]))
 
 
 def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style: Style) -> dict[str, np.ndarray]:
@@ -135,25 +134,32 @@ def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: in
     height, width = panel.shape[0] * zoom, panel.shape[1] * zoom
     strip_height = STRIP_HEIGHT * zoom
     luma, *chroma = _to_yuv(panel)
-    picture = np.full(((height + strip_height) * 3 // 2, width), _NEUTRAL, np.uint8)
+    picture = np.empty(((height + strip_height) * 3 // 2, width), np.uint8)
     picture[:strip_height] = _strip(width, strip_height, caption, labels)
-    picture[strip_height : strip_height + height] = _enlarged(luma, zoom)
+    _enlarge(luma, zoom, picture[strip_height : strip_height + height])
     planes = picture[height + strip_height :].reshape(2, (height + strip_height) // 2, width // 2)
-    for plane, values in zip(planes, chroma, strict=True):
+    planes[:, : strip_height // 2] = _NEUTRAL
+    for plane, values in zip(planes[:, strip_height // 2 :], chroma, strict=True):
         # Half as many pixels each way; an odd zoom has none that fit the squares, so the nearest serve.
-        half = _enlarged(values, zoom // 2) if zoom % 2 == 0 else _enlarged(values, zoom)[::2, ::2]
-        plane[strip_height // 2 :] = half
+        if zoom % 2 == 0:
+            _enlarge(values, zoom // 2, plane)
+        else:
+            whole = np.empty((height, width), np.uint8)
+            _enlarge(values, zoom, whole)
+            plane[...] = whole[::2, ::2]
     return picture
 
 
-def _enlarged(plane: np.ndarray, zoom: int) -> np.ndarray:
-    return plane.repeat(zoom, axis=0).repeat(zoom, axis=1)
+def _enlarge(plane: np.ndarray, zoom: int, target: np.ndarray) -> None:
+    """Fill ``target``, whose rows follow each other in memory, with a square of ``zoom`` pixels for each of a plane."""
+    wide = cv2.merge([plane] * zoom).reshape(len(plane), 1, -1)
+    target.reshape(len(plane), zoom, -1)[...] = wide
 
 
-def _to_yuv(panel: np.ndarray) -> tuple[np.ndarray, ...]:
+def _to_yuv(panel: np.ndarray) -> Sequence[np.ndarray]:
     """Return the planes Y, Cb, Cr of an RGB picture: BT.709, limited range."""
-    planes = cv2.transform(panel.astype(np.float32), _YUV)
-    return tuple(np.ascontiguousarray(plane) for plane in np.rint(planes).astype(np.uint8).transpose(2, 0, 1))
+    # All values are positive: to scale by 1 is to round to uint8.
+    return cv2.split(cv2.convertScaleAbs(cv2.transform(panel.astype(np.float32), _YUV)))
 
 
 def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> np.ndarray:
@@ -216,24 +222,26 @@ class Encoder:
         return self
 
     def add(self, picture: np.ndarray) -> None:
-        """Append a picture as ``compose`` returns it."""
+        """Append a picture as ``compose`` returns it; it may change afterwards."""
         if self._stream is None:
             self._stream = self._container.add_stream("libx264", rate=self._fps)
             self._stream.height, self._stream.width = picture.shape[0] * 2 // 3, picture.shape[1]
             self._stream.pix_fmt = "yuv420p"
             # A keyframe every half second lets a browser step back and forth without delay.
-            # Flat squares compress well even without the search that slower presets do.
+            # Flat squares compress well even without the search that slower presets do. A constant quantizer spares
+            # the encoder from looking at every picture once more to choose one; 13 is what crf 18 chooses or better.
             self._stream.options = {
                 "preset": "ultrafast",
-                "crf": "18",
+                "qp": "13",
                 "g": str(max(1, round(self._fps / 2))),
                 "threads": str(self._threads),
             }
             context = self._stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG.value
-        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        self._container.mux(self._stream.encode(frame))
+        # PyAV takes a picture as it lies in memory only where its height is a multiple of 4; others it copies.
+        wrap = av.VideoFrame.from_ndarray if len(picture) % 6 else av.VideoFrame.from_numpy_buffer
+        self._container.mux(self._stream.encode(wrap(picture, format="yuv420p")))
 
     def __exit__(self, *error: Any) -> Any:
         return self._stack.__exit__(*error)
@@ -271,12 +279,15 @@ def render_method(
         for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])
-            for index, caption in enumerate(captions):
-                maps = (on_screen(saliency[index], gain) for saliency in (actor, critic))
-                drawn = draw_layers(frames[index], *maps, style)
-                for layer, panel in drawn.items():
-                    labels = {"both": ["actor + critic"], "side-by-side": ["actor", "critic"]}.get(layer, [layer])
-                    encoders[layer].add(compose(panel, caption, labels, style.zoom))
+            drawn = [
+                draw_layers(frame, *(on_screen(saliency, gain) for saliency in maps), style)
+                for frame, *maps in zip(frames, actor, critic, strict=True)
+            ]
+            # One encoder after the other, which keeps what it needs in the processor's cache.
+            for layer, encoder in encoders.items():
+                labels = {"both": ["actor + critic"], "side-by-side": ["actor", "critic"]}.get(layer, [layer])
+                for panels, caption in zip(drawn, captions, strict=True):
+                    encoder.add(compose(panels[layer], caption, labels, style.zoom))
 
 
 def render_gameplay(
@@ -284,7 +295,7 @@ def render_gameplay(
     output: str | Path,
     *,
     clip: str,
-    frames: tuple[int, int],
+    frames: tuple[int, int | Literal["end"]],
     zoom: int,
     fps: float,
     threads: int = 1,
@@ -295,7 +306,7 @@ def render_gameplay(
         episode_path: store written by ``searchlight.rollout``.
         output: path of the video.
         clip: its name in the config.
-        frames: first and last frame, both included.
+        frames: first and last frame, both included; ``end`` is the episode's last.
         zoom: side of the square that each pixel of the screen becomes.
         fps: frames a second.
         threads: of the encoder.

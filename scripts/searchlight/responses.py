@@ -37,6 +37,7 @@ def perturb_block(
     block: int,
     block_size: int,
     threads: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Write the responses to a perturbation for one block of an episode's frames.
 
@@ -49,19 +50,20 @@ def perturb_block(
         block: index of the block.
         block_size: frames in a block.
         threads: of torch, in one job.
+        device: ``cpu`` or ``cuda``.
 
     Raises:
-        SearchlightError: the block lies past the episode's end, or a frame's recorded outputs are not those that
-            the policy gives for it.
+        SearchlightError: there is no such device; the block lies past the episode's end; or a frame's recorded
+            outputs are not those that the policy gives for it.
     """
     torch.set_num_threads(threads)
-    policy = load_policy(policy_path)
+    policy = _on_device(load_policy(policy_path), device)
     with load(episode_path) as episode:
         attributes = _attributes(episode, policy_path, perturbation, block, block_size)
         length = episode.shape("frame")[0]
         frames = frames_of(block, block_size, length, str(episode_path))
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
-        engine = Engine(policy, perturbed.layouts)
+        engine = Engine(policy)
         count = len(perturbed.masks)
         actions = policy.architecture.actions
         lag = perturbation["memory_lag"]
@@ -75,20 +77,15 @@ def perturb_block(
         with create(output) as writer:
             run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
             chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
-            shape = (len(frames), count)
             written = [
                 writer.array(
-                    "logits", ("frame", "mask", "action_index"), (*shape, actions), np.float32, (*chunk, actions)
+                    "logits", ("frame", "mask", "action_index"), (count, actions), np.float32, (*chunk, actions)
                 ),
-                writer.array("value", ("frame", "mask"), shape, np.float32, chunk),
+                writer.array("value", ("frame", "mask"), (count,), np.float32, chunk),
                 writer.array(
-                    "reference_logits",
-                    ("frame", "action_index"),
-                    (len(frames), actions),
-                    np.float32,
-                    (len(frames), actions),
+                    "reference_logits", ("frame", "action_index"), (actions,), np.float32, (len(frames), actions)
                 ),
-                writer.array("reference_value", ("frame",), (len(frames),), np.float32, (len(frames),)),
+                writer.array("reference_value", ("frame",), (), np.float32, (len(frames),)),
             ]
             for start in range(0, len(frames), run):
                 some = frames[start : start + run]
@@ -98,14 +95,26 @@ def perturb_block(
                     row, at = frame - frames.start, _memory_at(memory, frame - first)
                     where = f"{episode_path}: frame {frame}"
                     reference = engine.reference(observation)
-                    _check_recorded(policy, reference, at, recorded[0][row], recorded[1][row], where)
+                    _check_recorded(engine, reference, at, recorded[0][row], recorded[1][row], where)
                     at = _memory_at(memory, max(0, frame - lag - first))
                     patches = perturbed.patches(screen, observation)
                     outputs.append(engine.respond(reference, at, patches, count))
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
-                    array[start : start + len(some)] = np.stack(values)
+                    array.append(values)
             writer.variable("frame", Variable(("frame",), np.array(frames)))
             writer.attributes(attributes)
+
+
+def _on_device(policy: Policy, device: str) -> Policy:
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            raise SearchlightError(
+                f"config: device: found 'cuda', but PyTorch {torch.__version__} sees no GPU here, allowed: cpu"
+            )
+        # Full precision and one order of sums, so that a result is that of the CPU and of any other run.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return policy.to(device)
 
 
 def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
@@ -113,17 +122,17 @@ def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
 
 
 def _check_recorded(
-    policy: Policy, reference: Reference, memory: Memory, logits: np.ndarray, value: np.ndarray, where: str
+    engine: Engine, reference: Reference, memory: Memory, logits: np.ndarray, value: np.ndarray, where: str
 ) -> None:
     """Check the invariant that the store holds what the policy computes from it.
 
     Raises:
         SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
     """
-    expected_logits, expected_value, _ = policy.decide(reference.product, memory)
+    expected_logits, expected_value = engine.decide(reference.product, memory)
     for name, recorded, expected in (
-        ("logits", logits, expected_logits[0].numpy()),
-        ("value", np.atleast_1d(value), expected_value.numpy()),
+        ("logits", logits, expected_logits[0]),
+        ("value", np.atleast_1d(value), expected_value),
     ):
         difference = float(np.abs(recorded - expected).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):

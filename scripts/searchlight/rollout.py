@@ -24,9 +24,6 @@ from searchlight.policy import load_policy
 from searchlight.preprocessing import PREPROCESSINGS, SCREEN
 from searchlight.store import CHUNK_FRAMES, Variable, Writer, create
 
-# Frames are written in runs of this many, so that an episode of any length needs little memory.
-BUFFER_FRAMES = 16 * CHUNK_FRAMES
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -109,10 +106,10 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:
             observation = torch.from_numpy(prepare(frame[None]))[None]
-            logits, value, after = policy.step(observation, memory)
-            probability = torch.softmax(logits[0], dim=0).numpy()
+            outputs, value, after = policy.step(observation, memory)
+            logits, probability = outputs[0].numpy(), torch.softmax(outputs[0], dim=0).numpy()
             if actions == "greedy":
-                action = int(logits[0].argmax())
+                action = int(logits.argmax())
             else:
                 action = int(np.searchsorted(np.cumsum(probability, dtype=np.float64), generator.random()))
                 action = min(action, len(probability) - 1)  # the probabilities' rounded sum may fall short of 1
@@ -121,7 +118,7 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
                 "ram": ale.getRAM(),
                 "action": action,
                 "lives": ale.lives(),
-                "logits": logits[0].numpy(),
+                "logits": logits,
                 "probability": probability,
                 "value": value[0].item(),
                 **{f"memory_{name}": array[0].numpy() for name, array in memory.items()},
@@ -141,7 +138,7 @@ def _play(policy, environment, writer: Writer, preprocessing: str, actions: str,
 
 
 class _Recorder:
-    """Rows of an episode, written a run at a time."""
+    """Rows of an episode, written a chunk at a time, so that an episode of any length needs little memory."""
 
     def __init__(self, writer: Writer, actions: int, memory: dict[str, int]) -> None:
         layout: dict[str, tuple[tuple[str, ...], tuple[int, ...], Any, str]] = {
@@ -158,9 +155,7 @@ class _Recorder:
             what = f"recurrent memory {name} before this decision"
             layout[f"memory_{name}"] = ((f"hidden_{name}",), (size,), np.float32, what)
         self._arrays = {
-            name: writer.array(
-                name, ("time", *dimensions), (0, *shape), dtype, (CHUNK_FRAMES, *shape), {"long_name": text}
-            )
+            name: writer.array(name, ("time", *dimensions), shape, dtype, (CHUNK_FRAMES, *shape), {"long_name": text})
             for name, (dimensions, shape, dtype, text) in layout.items()
         }
         self._writer = writer
@@ -169,7 +164,7 @@ class _Recorder:
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) == BUFFER_FRAMES:
+        if len(self._rows) == CHUNK_FRAMES:
             self._write()
 
     def flush(self) -> None:
@@ -183,5 +178,5 @@ class _Recorder:
             return
         self._count += len(self._rows)
         for name, array in self._arrays.items():
-            array.append(np.asarray([row[name] for row in self._rows], dtype=array.dtype))
+            array.append([row[name] for row in self._rows])
         self._rows.clear()

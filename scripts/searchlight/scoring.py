@@ -205,16 +205,15 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
         masks = masks_of(perturbation)
         score = make_scorer(scorer, masks)
         frames = responses.read("frame")
-        shape = (len(frames), *masks.shape)
         arrays = {
-            name: writer.array(name, ("frame", "y", "x"), shape, np.float32, (CHUNK_FRAMES, *masks.shape))
+            name: writer.array(name, ("frame", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
             for name in ("actor", "critic")
         }
         for rows in runs(0, len(frames), CHUNK_FRAMES):
             logits, value = responses.read("logits", rows), responses.read("value", rows)
             reference_logits = responses.read("reference_logits", rows)
             reference_value = responses.read("reference_value", rows)
-            arrays["actor"][rows] = score(reference_logits, logits)
-            arrays["critic"][rows] = score(reference_value[:, None], value[..., None])
-        writer.array("frame", ("frame",), (len(frames),), np.int64, (len(frames),))[:] = frames
+            arrays["actor"].append(score(reference_logits, logits))
+            arrays["critic"].append(score(reference_value[:, None], value[..., None]))
+        writer.array("frame", ("frame",), (), np.int64, (len(frames),)).append(frames)
         writer.attributes({**responses.attributes, "scorer": scorer})

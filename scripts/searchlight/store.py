@@ -1,7 +1,10 @@
 """Zarr stores: labelled arrays in one zip file, written whole or not at all, verified on reading.
 
-A store is a Zarr v3 group in an uncompressed zip (its chunks are compressed with zstd and carry a crc32c). The zip
-is packed in a fixed order with a fixed date, so equal contents are equal bytes.
+A store is a Zarr v3 group in an uncompressed zip (its chunks are compressed with zstd and carry a crc32c). Entries
+have a fixed date and stand in the order of writing, so equal contents are equal bytes.
+
+Zarr reads stores and writes their metadata. Chunks go straight into the zip: zarr's own way of writing, which hands
+each step of each chunk to another thread, takes ten times as long for the many small chunks of an episode.
 """
 
 from __future__ import annotations
@@ -16,15 +19,20 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs import Zstd
+from numcodecs.checksum32 import CRC32C
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import LocalStore, ZipStore
+from zarr.storage import MemoryStore, ZipStore
 
 from searchlight.errors import SearchlightError, one_line
-from searchlight.files import remove, written_whole
+from searchlight.files import written_whole
 
 CHUNK_FRAMES = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_CODECS = (ZstdCodec(level=1), Crc32cCodec())
+_LEVEL = 1
+# The same two steps, as metadata names them and as they are done.
+_CODECS = (ZstdCodec(level=_LEVEL), Crc32cCodec())
+_COMPRESS, _APPEND_CHECKSUM = Zstd(level=_LEVEL).encode, CRC32C(location="end").encode
 
 
 @dataclass(frozen=True)
@@ -42,59 +50,134 @@ class Variable:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Array:
+    """An array being written, row after row along its first axis; ``Writer.array`` adds one."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, name: str, row: tuple[int, ...], dtype: Any, chunks: tuple[int, ...]
+    ) -> None:
+        self._archive, self._name, self._chunks = archive, name, chunks
+        # The rows of one chunk, little-endian as zarr's codec is by default.
+        self._waiting = np.zeros((chunks[0], *row), np.dtype(dtype).newbyteorder("<"))
+        self._length = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what has been written so far."""
+        return (self._length, *self._waiting.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its values."""
+        return self._waiting.dtype
+
+    def append(self, rows: Any) -> None:
+        """Add rows at the end.
+
+        Args:
+            rows: (any number, *the shape of a row), of a type that the array's can hold.
+        """
+        rows = np.asarray(rows, self.dtype)
+        if rows.shape[1:] != self._waiting.shape[1:]:
+            raise ValueError(f"{self._name}: rows of {rows.shape[1:]} in an array of {self._waiting.shape[1:]}")
+        size = len(self._waiting)
+        while len(rows):
+            start = self._length % size
+            some, rows = rows[: size - start], rows[size - start :]
+            self._length += len(some)
+            if len(some) == size:
+                self._pack(some)
+                continue
+            self._waiting[start : start + len(some)] = some
+            if self._length % size == 0:
+                self._pack(self._waiting)
+
+    def close(self) -> None:
+        """Write the last chunk, where it is not whole."""
+        last = self._length % len(self._waiting)
+        if last:
+            self._waiting[last:] = 0
+            self._pack(self._waiting)
+
+    def _pack(self, rows: np.ndarray) -> None:
+        row = (self._length - 1) // len(self._waiting)
+        _, *sizes = self._chunks
+        counts = [-(-length // size) for length, size in zip(self.shape[1:], sizes, strict=True)]
+        for place in np.ndindex(*counts):
+            parts = (slice(at * size, (at + 1) * size) for at, size in zip(place, sizes, strict=True))
+            chunk = rows[:, *parts]
+            if chunk.shape != self._chunks:
+                missing = [(0, size - length) for size, length in zip(self._chunks, chunk.shape, strict=True)]
+                chunk = np.pad(chunk, missing)
+            key = "/".join(map(str, ("c", row, *place)))
+            _add(self._archive, f"{self._name}/{key}", _APPEND_CHECKSUM(_COMPRESS(np.ascontiguousarray(chunk))))
+
+
 class Writer:
     """A store being written; ``create`` opens one."""
 
-    def __init__(self, group: zarr.Group) -> None:
-        self._group = group
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._arrays: dict[str, tuple[Array, dict[str, Any]]] = {}
+        self._attributes: dict[str, Any] = {}
 
     def array(
         self,
         name: str,
         dimensions: tuple[str, ...],
-        shape: tuple[int, ...],
+        row: tuple[int, ...],
         dtype: Any,
         chunks: tuple[int, ...],
         attributes: Mapping[str, Any] | None = None,
-    ) -> zarr.Array:
-        """Add an array that is then filled by assignment or ``append``."""
-        return self._group.create_array(
-            name,
-            shape=shape,
-            dtype=dtype,
-            chunks=tuple(max(1, size) for size in chunks),
-            dimension_names=dimensions,
-            compressors=_CODECS,
-            attributes=dict(attributes or {}),
-            config={"write_empty_chunks": True},
-        )
+    ) -> Array:
+        """Add an array that is then filled by ``append``.
+
+        Args:
+            name: of the array.
+            dimensions: one name an axis.
+            row: shape of a row, that is without the first axis.
+            dtype: of its values.
+            chunks: shape of a chunk, first axis included.
+            attributes: plain values that explain it.
+        """
+        chunks = tuple(max(1, size) for size in chunks)
+        array = Array(self._archive, name, row, dtype, chunks)
+        described = {"dimension_names": dimensions, "chunks": chunks, "attributes": dict(attributes or {})}
+        self._arrays[name] = array, described
+        return array
 
     def variable(self, name: str, variable: Variable) -> None:
         """Add a whole array, in chunks of ``CHUNK_FRAMES`` along its first axis."""
-        data = variable.data
-        chunks = (min(CHUNK_FRAMES, data.shape[0]), *data.shape[1:])
-        self.array(name, variable.dimensions, data.shape, data.dtype, chunks, variable.attributes)[...] = data
+        length, *row = variable.data.shape
+        chunks = (min(CHUNK_FRAMES, length), *row)
+        array = self.array(name, variable.dimensions, tuple(row), variable.data.dtype, chunks, variable.attributes)
+        array.append(variable.data)
 
     def attributes(self, values: Mapping[str, Any]) -> None:
         """Set attributes of the store."""
-        self._group.attrs.update(dict(values))
+        self._attributes.update(values)
+
+    def close(self) -> None:
+        """Write what is left of the arrays, and the metadata, which zarr makes."""
+        files: dict[str, Any] = {}
+        group = zarr.create_group(MemoryStore(files), attributes=self._attributes)
+        for name, (array, described) in self._arrays.items():
+            array.close()
+            group.create_array(name, shape=array.shape, dtype=array.dtype, compressors=_CODECS, **described)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # consolidated metadata, which xarray asks for, is not in the v3 text
+            zarr.consolidate_metadata(group.store)
+        for key, content in sorted(files.items()):
+            _add(self._archive, key, content.to_bytes())
 
 
 @contextmanager
 def create(path: str | Path) -> Iterator[Writer]:
     """Open a store for writing; ``path`` exists only once the block has succeeded."""
-    with written_whole(path) as partial:
-        folder = partial.with_name(partial.name + ".d")
-        remove(folder)
-        try:
-            group = zarr.open_group(LocalStore(folder), mode="w")
-            yield Writer(group)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # consolidated metadata, which xarray asks for, is not in the v3 text
-                zarr.consolidate_metadata(group.store)
-            _pack(folder, partial)
-        finally:
-            remove(folder)
+    with written_whole(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        writer = Writer(archive)
+        yield writer
+        writer.close()
 
 
 def save(path: str | Path, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
@@ -163,9 +246,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise SearchlightError(f"{path}: damaged, delete it and run again ({one_line(error)})") from error
 
 
-def _pack(folder: Path, target: Path) -> None:
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)

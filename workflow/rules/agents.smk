@@ -42,6 +42,31 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        upstream=policy_lineage,
         episode=episode_settings,
     script:
         "../../scripts/rollout.py"
+
+
+# Only clips with an open end ask for it: how many blocks they need is known when their episode was played.
+checkpoint episode_length:
+    input:
+        episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+        # A number stays what it is; and Snakemake would run all that waits for a checkpoint, though nothing has changed.
+        code=ancient(code("episode_length")),
+    output:
+        "results/episodes/{agent}/seed-{seed}.length",
+    log:
+        "results/logs/episode_length/{agent}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/episode_length/{agent}/seed-{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    params:
+        upstream=episode_lineage,
+    script:
+        "../../scripts/episode_length.py"

@@ -19,6 +19,7 @@ rule collect:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        upstream=saliency_of_clip_lineage,
         clip=clip_settings,
     script:
         "../../scripts/collect.py"
@@ -48,6 +49,7 @@ rule render_gameplay:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        upstream=episode_of_clip_lineage,
         frames=clip_frames,
         video=gameplay_settings,
     script:
@@ -94,6 +96,7 @@ rule render:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        upstream=clip_lineage,
         video=video_settings,
         gain=gain_settings,
     script:
@@ -124,6 +127,7 @@ rule page:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        upstream=videos_lineage,
         page=page_settings,
     script:
         "../../scripts/page.py"

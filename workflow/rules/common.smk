@@ -16,12 +16,13 @@ SCRIPTS = str(Path(workflow.basedir) / "scripts")
 sys.path.insert(0, SCRIPTS)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])))
 
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
-from searchlight.blocks import blocks_of
-from searchlight.checkpoint_source import local_path, recorded_digest
+from searchlight.blocks import blocks_of, read_length
+from searchlight.checkpoint_source import RENEWED, local_path, recorded
 from searchlight.config import read_config
 from searchlight.errors import SearchlightError
+from searchlight.files import digest_of
 from searchlight.layers import LAYERS
 
 try:
@@ -35,6 +36,7 @@ MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
     "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
     " store",
+    "episode_length": "errors files job length store",
     "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation"
     " plugins policy preprocessing responses store",
     "score": "blocks errors files job masks perturbation plugins preprocessing scoring store",
@@ -75,10 +77,18 @@ def code(script, modules=None):
 def say_unpinned():
     """Print the line that pins each checkpoint whose digest the config does not give."""
     for name, agent in settings.agents.items():
-        path = Path(f"results/agents/{name}/policy.safetensors")
-        digest = recorded_digest(path)
+        digest = recorded(f"results/agents/{name}/policy.safetensors").get("sha256")
         if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and digest is not None:
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
+
+
+def episodes():
+    """Return all episodes, and the lengths that clips with an open end wait for."""
+    return {
+        f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}"
+        for clip in settings.clips.values()
+        for kind in ("zarr.zip", *(["length"] if clip.frames[1] == "end" else []))
+    }
 
 
 def pages():
@@ -86,21 +96,31 @@ def pages():
 
 
 def checkpoint_file(wildcards):
-    """Return an agent's checkpoint where it is a file that is there; a missing one is the job's to report."""
+    """Return an agent's checkpoint where it is a file that is there; a missing one is the job's to report.
+
+    Its date says nothing, a checkout changes it: what tells of another file is its digest, in checkpoint_source.
+    """
     path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
-    return [str(path)] if path is not None and path.is_file() else []
+    return [ancient(str(path))] if path is not None and path.is_file() else []
 
 
 def checkpoint_source(wildcards):
-    """Return where a checkpoint is, and what tells that another file has taken its place."""
+    """Return where a checkpoint is, and what tells that another file has taken its place.
+
+    That is the digest of a file that is there. Of an address, the digest that the config gives where it is not that of
+    the weights that are there; and then for as long as they stay, or they would be fetched once more.
+    """
     agent = settings.agents[wildcards.agent]
     source = agent.model_dump(mode="json", include={"checkpoint", "member"})
     path = local_path(agent.checkpoint, BUNDLED)
-    if path is not None and path.is_file() and not agent.checkpoint.startswith("bundled:"):
-        source["file"] = [path.stat().st_size, path.stat().st_mtime_ns]
-    recorded = recorded_digest(f"results/agents/{wildcards.agent}/policy.safetensors")
-    if None not in (recorded, agent.sha256) and recorded != agent.sha256:
+    there = recorded(f"results/agents/{wildcards.agent}/policy.safetensors")
+    there = there if there.get("source") == agent.checkpoint else {}
+    if path is not None and path.is_file():
+        source["file"] = there["sha256"] = digest_of(path)
+    if agent.sha256 is not None and agent.sha256 != there.get("sha256", agent.sha256):
         source["sha256"] = agent.sha256
+    elif RENEWED in there:
+        source["sha256"] = there["sha256"]
     return source
 
 
@@ -136,12 +156,34 @@ def episode_of_clip(wildcards):
     return f"results/episodes/{clip.agent}/seed-{clip.seed}.zarr.zip"
 
 
+def blocks_of_clip(clip):
+    """Return the blocks that a clip needs, once its episode was played where it goes on to the end.
+
+    None where the episode ends before the clip begins: to say so is left to the jobs that read the episode.
+    """
+    first, last = clip.frames
+    if last == "end":
+        length = checkpoints.episode_length.get(agent=clip.agent, seed=clip.seed).output[0]
+        try:
+            with length.open(errors="replace") as file:
+                last = read_length(file) - 1
+        except SearchlightError as error:
+            sys.exit(str(error))
+    return blocks_of(first, last, settings.block_size)
+
+
 def saliency_of_clip(wildcards):
     clip = settings.clips[wildcards.clip]
-    return [
-        f"results/saliency/{clip.agent}/seed-{clip.seed}/{wildcards.method}/{block}.zarr.zip"
-        for block in blocks_of(*clip.frames, settings.block_size)
-    ]
+    try:
+        blocks = blocks_of_clip(clip)
+    except IncompleteCheckpointException as exception:
+        # To Snakemake, what waits for a checkpoint is up to date as long as the checkpoint is, and one whose output is
+        # missing is. So a clip that gets an open end waits for it as for any file: its set of inputs has changed.
+        length = exception.targetfile
+        if length.storage_object.exists() if length.is_storage else Path(length).exists():
+            raise
+        return [f"results/episodes/{clip.agent}/seed-{clip.seed}.length"]
+    return [f"results/saliency/{clip.agent}/seed-{clip.seed}/{wildcards.method}/{block}.zarr.zip" for block in blocks]
 
 
 def clip_settings(wildcards):

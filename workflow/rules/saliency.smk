@@ -18,9 +18,12 @@ rule perturb:
     resources:
         mem_mb=growing(1000),
         runtime=growing(15),
+        gpu=int(settings.device == "cuda"),
     params:
+        upstream=episode_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
+        device=settings.device,
     script:
         "../../scripts/perturb.py"
 
@@ -42,6 +45,7 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        upstream=responses_lineage,
         scorer=scorer_settings,
     script:
         "../../scripts/score.py"

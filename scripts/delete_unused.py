@@ -1,0 +1,12 @@
+"""Delete the results that the config does not name."""
+
+from searchlight.job import job
+
+with job("delete_unused", snakemake.log[0]) as notice:
+    from searchlight.unused import check_alone, delete, find_unused, in_short
+
+    check_alone(".snakemake")
+    unused = find_unused("results", snakemake.params.patterns, set(snakemake.params.used))
+    notice(in_short(unused))
+    print(*unused, sep="\n")
+    delete("results", unused)

@@ -1,0 +1,8 @@
+"""Write down how many frames an episode has."""
+
+from searchlight.job import job
+
+with job("episode_length", snakemake.log[0], snakemake.threads):
+    from searchlight.length import write_length
+
+    write_length(snakemake.input.episode, snakemake.output[0])
