@@ -23,6 +23,8 @@ PACKAGES = ("slurm-wlm", "munge")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 CPUS = 2
+# Before a command: whatever ends the tests ends it too.
+TIED = ("setpriv", "--pdeathsig", "KILL")
 
 # Memory is measured every second, and a step that uses more than its job asked for is killed. A job that ends
 # stays listed, so that its state can be asked for without a database.
@@ -165,8 +167,7 @@ class LocalSlurm:
         return dict(sorted((int(number), state) for number, state in rows))
 
     def _start(self, program: str, *arguments: str) -> None:
-        # setpriv: whatever ends the tests ends the daemons too.
-        command = ["setpriv", "--pdeathsig", "KILL", shutil.which(program, path=SEARCHED), *arguments]
+        command = [*TIED, shutil.which(program, path=SEARCHED), *arguments]
         with (self.folder / f"{program}.log").open("ab") as log:
             self._daemons[program] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 

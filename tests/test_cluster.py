@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, Project, new_project
-from local_slurm import LocalSlurm, missing, wait_until
+from local_slurm import TIED, LocalSlurm, missing, wait_until
 from test_workflow import edited
 
 pytestmark = pytest.mark.workflow
@@ -67,7 +67,7 @@ class Run:
         (project.folder / "test.yaml").write_text(CONFIG)
         self._output = project.folder.with_suffix(".log")
         options = ("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue")
-        command = [sys.executable, "-c", IMPATIENT, *arguments, *options, "--configfile", "test.yaml"]
+        command = [*TIED, sys.executable, "-c", IMPATIENT, *arguments, *options, "--configfile", "test.yaml"]
         with self._output.open("w") as output:
             self._process = subprocess.Popen(
                 command, cwd=project.folder, env={**slurm.environment, **variables}, stdout=output, stderr=output
