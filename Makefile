@@ -29,7 +29,7 @@ check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 docs: .venv/installed ## Write config/README.md and the schema anew from the models
 	@$(RUN) python -m searchlight.reference
 
-benchmark: run ## Measure the saliency step against the notebook's way
+benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py
 
 picture: run ## Make the README's picture from the default run
@@ -58,4 +58,8 @@ help: ## List these targets
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+.venv/installed-benchmark: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	touch $@
