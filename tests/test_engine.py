@@ -34,9 +34,11 @@ PERTURBERS: dict[str, Any] = {
 FILLS = {"screen": [0, 90, [250, 0, 128], {"blur": 3}], "observation": [0, 0.7, {"blur": 3}]}
 
 
-def random_policy(cell: str, channels: tuple[int, ...] = (1, 32, 32, 32, 32), actions: int = 4) -> Policy:
+def random_policy(
+    cell: str, channels: tuple[int, ...] = (1, 32, 32, 32, 32), actions: int = 4, kernel: int = 3
+) -> Policy:
     torch.manual_seed(len(channels) * actions)
-    return Policy(Architecture(cell, channels, 3, 256, actions)).eval().requires_grad_(False)
+    return Policy(Architecture(cell, channels, kernel, 256, actions)).eval().requires_grad_(False)
 
 
 def random_memory(policy: Policy) -> dict[str, torch.Tensor]:
@@ -101,13 +103,14 @@ def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, 
     height=st.integers(1, 45),
     width=st.integers(1, 45),
     channels=st.sampled_from([(1, 4), (1, 8, 8), (1, 3, 5, 7), (1, 32, 32, 32, 32), (1, 4, 4, 4, 4, 4)]),
+    kernel=st.sampled_from([1, 2, 3, 5]),
     cell=st.sampled_from(["lstm", "gru"]),
 )
 def test_a_box_anywhere_is_exact(
-    top: int, left: int, height: int, width: int, channels: tuple[int, ...], cell: str
+    top: int, left: int, height: int, width: int, channels: tuple[int, ...], kernel: int, cell: str
 ) -> None:
-    """At every border and corner, through any number of layers."""
-    policy = random_policy(cell, channels, actions=6)
+    """At every border and corner, through any number of layers of any kernel."""
+    policy = random_policy(cell, channels, actions=6, kernel=kernel)
     generator = np.random.default_rng(top * 80 + left)
     screen = generator.integers(0, 256, (210, 160, 3)).astype(np.uint8)
     mask = np.ones((80, 80), np.float32)
@@ -124,6 +127,11 @@ def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "masks_of", lambda _: masks_module.Masks(iter([mask]), mask.shape))
         return Perturbation(spec, "cv2")
+
+
+def test_one_layer_takes_masks_of_many_sizes(episode_path: Path) -> None:
+    spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": 0.5}
+    assert_same(*both(random_policy("gru", (1, 8)), Perturbation(spec, "cv2"), screens(episode_path)[0]))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -166,16 +174,6 @@ def test_a_flat_area_s_blur_changes_nothing() -> None:
     spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}}
     perturbation = Perturbation(spec, "cv2")
     assert not list(perturbation.patches(screen, perturbation.prepare(screen)))
-
-
-@pytest.mark.parametrize("tapped", [0, 4, 10_000])
-def test_gathering_taps_and_convolving_boxes_agree(
-    tapped: int, episode_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_module, "MOST_TAPPED", tapped)
-    for perturber in ("window", "wide radial"):
-        spec = {"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.5}
-        assert_same(*both(random_policy("gru"), Perturbation(spec, "cv2"), screens(episode_path)[1]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

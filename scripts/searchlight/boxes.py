@@ -1,22 +1,18 @@
 """Where boxes of changed pixels go in a stack of convolutions, without data.
 
 A perturbation changes a box of the observation, and so a box of each layer's output (``searchlight.engine`` states the
-mathematics). Here those boxes are found, masks whose boxes have about one size are put into one class, and each class
-gets the indices with which a layer's input is gathered. All of it depends on the pixels that change, so it is worked
-out for each frame, by a few operations on small arrays.
+mathematics). Here those boxes are found, of any size each, and which rows of its input a layer takes for the positions
+in them. All of it depends on the pixels that change, so it is worked out for each frame, by a few operations on small
+arrays, for all masks at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-# Sizes of boxes after the second layer. Few, since each class has its own cost; small ones are exact, since most
-# masks are small and a row more would cost them most.
-STEPS = np.array([2, 3, 5, 8, 10, 12, 16, 20, 28, 40, 56, 80])
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Convolution:
         after = [max(0, end - self.padding[axis] - self.before[axis]) for axis, end in enumerate(ends)]
         return (self.padding[0], after[0]), (self.padding[1], after[1])
 
-    def needs(self, size: Sequence[int]) -> tuple[int, int]:
+    def needs(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the input that a box of the output needs."""
         rows, columns = ((size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1))
         return rows, columns
@@ -62,12 +58,18 @@ class Convolution:
         """Return where the input that boxes of the output need begins, (mask, 2); it may lie outside."""
         return corners * self.stride - np.array(self.padding)
 
+    def touched(self, boxes: Boxes) -> Boxes:
+        """Return the boxes that boxes of the input would reach in an output without borders."""
+        kernel, stride, padding = np.array(self.kernel), np.array(self.stride), np.array(self.padding)
+        start = -(-(boxes.corners + padding - kernel + 1) // stride)
+        # A kernel smaller than its stride may reach none of them.
+        return Boxes(start, np.maximum(0, (boxes.corners + boxes.sizes - 1 + padding) // stride + 1 - start))
+
     def reached(self, boxes: Boxes) -> Boxes:
         """Return the boxes of the output that boxes of the input reach."""
-        kernel, stride, padding = np.array(self.kernel), np.array(self.stride), np.array(self.padding)
-        start = np.maximum(0, -(-(boxes.corners + padding - kernel + 1) // stride))
-        stop = np.minimum(self.size, (boxes.corners + boxes.sizes - 1 + padding) // stride + 1)
-        return Boxes(start, stop - start)
+        touched = self.touched(boxes)
+        start = np.maximum(0, touched.corners)
+        return Boxes(start, np.maximum(0, np.minimum(self.size, touched.corners + touched.sizes) - start))
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,34 @@ class Boxes:
     corners: np.ndarray
     sizes: np.ndarray
 
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """Positions in each, (mask,)."""
+        return self.sizes.prod(axis=1)
+
+    def of(self, members: np.ndarray) -> Boxes:
+        """Return those of some masks."""
+        return Boxes(self.corners[members], self.sizes[members])
+
 
 @dataclass(frozen=True)
-class BoxClass:
-    """Masks that go through the layers together.
+class Held:
+    """Where the values of boxes lie among the rows of a layer: row by row, in rectangles around them.
 
     Attributes:
-        members: (n,) the masks, in the order of their last boxes.
-        corners: of each layer, (n, 2) of their boxes as they are kept: of one size, and inside the layer.
-        sizes: of each layer, of these boxes.
+        corners: (mask, 2) of the rectangles.
+        pitches: (mask,) their widths.
+        first: (mask,) the rows of their first positions.
     """
 
-    members: np.ndarray
-    corners: list[np.ndarray]
-    sizes: list[tuple[int, int]]
+    corners: np.ndarray
+    pitches: np.ndarray
+    first: np.ndarray
+
+    def rows(self, mask: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the rows of positions of masks, (position,)."""
+        top, left = self.corners[mask].T
+        return self.first[mask] + (row - top) * self.pitches[mask] + column - left
 
 
 def boxes_after(changed: np.ndarray, convolutions: Sequence[Convolution]) -> list[Boxes]:
@@ -102,15 +118,6 @@ def boxes_after(changed: np.ndarray, convolutions: Sequence[Convolution]) -> lis
     return found
 
 
-def landing(convolutions: Sequence[Convolution]) -> int:
-    """Return the layer whose boxes decide the class: the second, for the first is computed as far as it is needed."""
-    return min(1, len(convolutions) - 1)
-
-
-def _rounded(sizes: np.ndarray, limit: tuple[int, int]) -> np.ndarray:
-    return np.minimum(STEPS[np.searchsorted(STEPS, sizes)], limit)
-
-
 def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], products: int) -> np.ndarray:
     """Return the multiply-adds that masks take by their boxes, (mask,).
 
@@ -119,90 +126,72 @@ def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], prod
         convolutions: the layers.
         products: numbers in the product of the last layer's features.
     """
-    first = landing(convolutions)
-    kept = _rounded(boxes[first].sizes, convolutions[first].size)
-    total = kept.prod(axis=1) * convolutions[first].operations
-    if first:
-        rows, columns = convolutions[first].needs(kept.T)
-        total = total + rows * columns * convolutions[0].operations
-    for exact, convolution in zip(boxes[first + 1 :], convolutions[first + 1 :], strict=True):
-        total = total + exact.sizes.prod(axis=1) * convolution.operations
-    return total + boxes[-1].sizes.prod(axis=1) * convolutions[-1].channels_out * products
+    total = boxes[-1].areas * (convolutions[-1].channels_out * products)
+    for box, convolution in zip(boxes, convolutions, strict=True):
+        total = total + box.areas * convolution.operations
+    return total
 
 
-def classes_of(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], members: np.ndarray) -> Iterator[BoxClass]:
-    """Yield classes of masks, by the sizes of their boxes after the second layer.
-
-    Args:
-        boxes: after each layer.
-        convolutions: the layers.
-        members: indices of the masks.
-    """
-    first = landing(convolutions)
-    kept = _rounded(boxes[first].sizes, convolutions[first].size)
-    codes = kept[members, 0] * (convolutions[first].size[1] + 1) + kept[members, 1]
-    for code in np.unique(codes):
-        alike = members[codes == code]
-        sizes = [exact.sizes[alike].max(axis=0) for exact in boxes]
-        sizes[first] = kept[alike[0]]
-        inside = [np.array(convolution.size) - size for convolution, size in zip(convolutions, sizes, strict=True)]
-        corners = [np.minimum(exact.corners[alike], most) for exact, most in zip(boxes, inside, strict=True)]
-        order = np.lexsort(corners[-1].T)
-        yield BoxClass(
-            alike[order], [corner[order] for corner in corners], [(int(size[0]), int(size[1])) for size in sizes]
-        )
+def held_tightly(boxes: Boxes, before: int) -> Held:
+    """Return where boxes lie that follow each other without gaps, after ``before`` rows."""
+    return Held(boxes.corners, boxes.sizes[:, 1], before + _starts(boxes.areas))
 
 
-def gathered_rows(
-    convolution: Convolution,
-    corners: tuple[np.ndarray, np.ndarray],
-    sizes: tuple[tuple[int, int], tuple[int, int]],
-    tapped: bool,
-) -> np.ndarray:
-    """Return which rows of a layer's input its boxes of the output take.
+def positions(boxes: Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mask, row and column of all positions in boxes, mask by mask, (position,) each."""
+    rows_of, rows = _ranges(boxes.corners[:, 0], boxes.sizes[:, 0])
+    row, column = _ranges(boxes.corners[rows_of, 1], boxes.sizes[rows_of, 1])
+    return rows_of[row], rows[row], column
 
-    The input's rows are the positions of the unperturbed input with its margins, and then, mask by mask, those of the
-    boxes that were computed anew.
+
+def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> np.ndarray:
+    """Return which rows of a layer's input its positions in boxes take.
+
+    The input's rows are the positions of the unperturbed input with its margins, and those of the boxes that were
+    computed anew.
 
     Args:
         convolution: the layer.
-        corners: of the boxes of the input and of the output, (mask, 2) each.
-        sizes: of these.
-        tapped: give the taps of each position one by one, or the whole input of the box once.
+        before: boxes of its input.
+        held: where their values lie.
+        after: boxes of its output.
 
     Returns:
-        (mask * position * tap) or (mask * input position) int64.
+        (position, tap) int32, positions mask by mask.
     """
-    (before, after), (size, size_after) = corners, sizes
-    starts = convolution.starts(after)
-    inside, offsets, positions = [], [], []
-    for axis in (0, 1):
-        if tapped:
-            steps = (np.arange(size_after[axis]) * convolution.stride[axis])[:, None]
-            steps = steps + np.arange(convolution.kernel[axis])
-        else:
-            steps = np.arange(convolution.needs(size_after)[axis])[:, None]
-        position = starts[:, axis, None, None] + steps
-        offset = position - before[:, axis, None, None]
-        inside.append((offset >= 0) & (offset < size[axis]))
-        offsets.append(offset)
-        positions.append(position + convolution.margins[axis][0])
-    # (mask, row of positions, column of positions, row of taps, column of taps)
-    row, column = (slice(None), slice(None), None, slice(None), None), (slice(None), None, slice(None), None)
     pitch = convolution.before[1] + sum(convolution.margins[1])
-    unperturbed = (convolution.before[0] + sum(convolution.margins[0])) * pitch
-    first = unperturbed + np.arange(len(after)) * (size[0] * size[1])
-    own = (offsets[0] * size[1] + first[:, None, None])[row] + offsets[1][column]
-    reference = (positions[0] * pitch)[row] + positions[1][column]
-    return np.where(inside[0][row] & inside[1][column], own, reference).ravel()
+    # Of a position and a tap, the row is a sum of what the vertical and the horizontal direction give. Masks' own rows
+    # come after the unperturbed ones, so that the larger sum is the one that counts; outside of a mask's box in either
+    # direction, its own is negative.
+    outside = -(2**30)
+    own: list[np.ndarray] = []
+    unperturbed: list[np.ndarray] = []
+    masks, _ = _ranges(after.corners[:, 0], after.sizes[:, 0])
+    row, column = _ranges(_starts(after.sizes[:, 1])[masks], after.sizes[masks, 1])
+    for axis, where in ((0, row), (1, column)):
+        mask, place = _ranges(after.corners[:, axis], after.sizes[:, axis])
+        place = place * convolution.stride[axis] - convolution.padding[axis]
+        tap = place + np.arange(convolution.kernel[axis])[:, None]
+        offset = tap - before.corners[mask, axis]
+        moved = tap - held.corners[mask, axis]
+        if axis == 0:
+            moved = moved * held.pitches[mask] + held.first[mask]
+        inside = (offset >= 0) & (offset < before.sizes[mask, axis])
+        kept = (tap + convolution.margins[axis][0]) * (pitch if axis == 0 else 1)
+        own.append(np.where(inside, moved, outside).astype(np.int32)[:, where])
+        unperturbed.append(kept.astype(np.int32)[:, where])
+    found = np.empty((len(row), convolution.kernel[0] * convolution.kernel[1]), np.int32)
+    for tap, (down, right) in enumerate(np.ndindex(convolution.kernel)):
+        np.maximum(own[0][down] + own[1][right], unperturbed[0][down] + unperturbed[1][right], out=found[:, tap])
+    return found
 
 
-def outside(convolution: Convolution, starts: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return which positions of boxes lie outside a layer's output, as indices into (mask, row, column) raveled."""
-    beyond = []
-    for axis in (0, 1):
-        position = starts[:, axis, None] + np.arange(size[axis])
-        beyond.append((position < 0) | (position >= convolution.size[axis]))
-    if not (beyond[0].any() or beyond[1].any()):
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(beyond[0][:, :, None] | beyond[1][:, None, :])
+def _starts(counts: np.ndarray) -> np.ndarray:
+    """Return where runs of some lengths start, one after the other."""
+    return np.cumsum(counts) - counts
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of ranges, one after the other, and before them which range each is of."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    return which, np.arange(len(which)) + (starts - _starts(counts))[which]

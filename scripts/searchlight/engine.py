@@ -16,9 +16,10 @@ so it changes by the product of ``d`` inside the box with the columns of ``W`` t
 hundred numbers a mask, is computed in full.
 
 The boxes are those of the pixels that really change in a frame, so they are found for each frame
-(``searchlight.boxes``). Masks whose boxes have about one size go through the layers together. A mask whose boxes would
-cost more operations than the whole network does goes through the whole network instead, in batches. A mask that
-changes no pixel takes the unperturbed outputs.
+(``searchlight.boxes``). The boxes of all masks, of whatever sizes, go through a layer together: the inputs of each
+position in them are gathered, from the mask's own values and from the unperturbed frame's, for one product with the
+layer's weights. A mask whose boxes would cost more operations than the whole network does goes through the whole
+network instead, in batches. A mask that changes no pixel takes the unperturbed outputs.
 
 The idea is that of Krypton (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019).
 """
@@ -34,28 +35,21 @@ import torch
 from torch import Tensor
 
 from searchlight.boxes import (
-    BoxClass,
+    Boxes,
     Convolution,
+    Held,
     boxes_after,
-    classes_of,
-    gathered_rows,
-    landing,
+    held_tightly,
     operations,
-    outside,
+    positions,
+    taken,
 )
-from searchlight.perturbation import Patches, Perturbation
+from searchlight.perturbation import Patches, Perturbation, crops
 from searchlight.policy import Memory, Policy
 from searchlight.preprocessing import OBSERVATION
 
 # What a multiply-add in boxes costs, in those of the whole network, whose memory is used in order.
 BOX_COST = 1.3
-# Up to this many positions, a box's taps are gathered one by one for one product; beyond, its input is gathered whole
-# and convolved, which reads every number once.
-MOST_TAPPED = 16
-# Boxes are convolved in multiples of so many: a shape that is new costs as much as some boxes, to prepare for.
-EVEN = 8
-# A box of more than this part of the last layer meets all weights at once, zeros included.
-WHOLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Limits:
 
     Attributes:
         masks: whose boxes are worked out together.
-        numbers: of a layer's output, where boxes are computed.
+        numbers: gathered for a product.
         batch: observations in one forward of the whole network.
     """
 
@@ -159,22 +153,25 @@ class Engine:
         """Yield masks with their products, (mask, product)."""
         for some in _runs(patches, self._limits.masks):
             boxes = boxes_after(some.boxes, self._convolutions)
-            cost = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias))
-            wide = np.flatnonzero(cost >= self._whole)
-            for start in range(0, len(wide), self._limits.batch):
-                members = wide[start : start + self._limits.batch]
+            wide = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias)) >= self._whole
+            if len(members := np.flatnonzero(wide)):
                 yield some.masks[members], self._by_network(reference, some, members)
-            local = list(classes_of(boxes, self._convolutions, np.flatnonzero(cost < self._whole)))
-            if local:
-                masks = np.concatenate([some.masks[one.members] for one in local])
-                yield masks, torch.cat([self._by_boxes(reference, some, one) for one in local])
+            if len(members := np.flatnonzero(~wide)):
+                # Masks whose last boxes span the same rows meet the same weights.
+                rows = boxes[-1].corners[members, 0] * OBSERVATION[0] + boxes[-1].sizes[members, 0]
+                members = members[np.argsort(rows, kind="stable")]
+                yield some.masks[members], self._by_boxes(reference, some, members, [box.of(members) for box in boxes])
 
     def _by_network(self, reference: Reference, some: _Masks, members: np.ndarray) -> Tensor:
         """Return the products of masks by whole observations."""
-        seen = np.repeat(reference.observation[None], len(members), axis=0)
-        some.write(seen, np.zeros((len(seen), 2), np.int64), members)
-        *_, features = self._layers(seen)
-        return self._product(features)
+        found = []
+        for start in range(0, len(members), self._limits.batch):
+            some_members = members[start : start + self._limits.batch]
+            seen = np.repeat(reference.observation[None], len(some_members), axis=0)
+            some.write(seen, some_members)
+            *_, features = self._layers(seen)
+            found.append(features)
+        return self._product(torch.cat(found))
 
     def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
         """Yield what each layer gives for whole observations, (batch, row, column, channel)."""
@@ -182,122 +179,109 @@ class Engine:
         seen = self._first_layer(torch.nn.functional.pad(torch.from_numpy(observations), (*columns, *rows)))
         yield seen
         for depth in range(1, len(self._convolutions)):
-            yield (seen := self._convolved(depth, seen, self._convolutions[depth].padding))
+            yield (seen := self._convolved(depth, seen))
 
-    def _first_layer(self, seen: Tensor) -> Tensor:
+    def _first_layer(self, seen: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the first layer of parts of observations, margins included: one product of all their windows."""
         (height, width), (down, right) = self._convolutions[0].kernel, self._convolutions[0].stride
         windows = seen.to(self._device).unfold(1, height, down).unfold(2, width, right).permute(3, 4, 0, 1, 2)
-        layer = torch.addmm(self._biases[0], windows.reshape(height * width, -1).t(), self._taps[0])
+        layer = torch.addmm(self._biases[0], windows.reshape(height * width, -1).t(), self._taps[0], out=out)
         return self._policy.activation(layer, out=layer).view(*windows.shape[2:], -1)
 
-    def _convolved(self, depth: int, seen: Tensor, padding: tuple[int, int], out: Tensor | None = None) -> Tensor:
-        """Return what a layer gives for (batch, row, column, channel), in that order."""
-        stride = self._convolutions[depth].stride
-        seen = seen.permute(0, 3, 1, 2)
-        layer = torch.nn.functional.conv2d(seen, self._kernels[depth], self._biases[depth], stride, padding)
+    def _convolved(self, depth: int, seen: Tensor) -> Tensor:
+        """Return what a layer gives for whole inputs, (batch, row, column, channel), in that order."""
+        convolution = self._convolutions[depth]
+        layer = torch.nn.functional.conv2d(
+            seen.permute(0, 3, 1, 2), self._kernels[depth], self._biases[depth], convolution.stride, convolution.padding
+        )
         layer = layer.permute(0, 2, 3, 1).contiguous()
-        if out is None:
-            return self._policy.activation(layer, out=layer)
-        return self._policy.activation(layer.view(-1, layer.shape[-1])[: len(out)], out=out)
-
-    def _multiplied(self, depth: int, taps: Tensor, out: Tensor) -> None:
-        """Write what a layer gives where its taps, (position, tap, channel), are gathered."""
-        taps = taps.reshape(-1, len(self._taps[depth]))[: len(out)]
-        self._policy.activation(torch.addmm(self._biases[depth], taps, self._taps[depth], out=out), out=out)
+        return self._policy.activation(layer, out=layer)
 
     def _product(self, features: Tensor) -> Tensor:
         """Return the product of whole features, (batch, row, column, channel)."""
         return torch.addmm(self._product_bias, features.reshape(len(features), -1), self._product_weight)
 
-    def _by_boxes(self, reference: Reference, some: _Masks, one: BoxClass) -> Tensor:
-        """Return the products of a class of masks by their boxes."""
-        rows = self._landed(reference, some, one)
-        for depth in range(landing(self._convolutions) + 1, len(self._convolutions)):
-            convolution, size = self._convolutions[depth], one.sizes[depth]
-            tapped = size[0] * size[1] <= MOST_TAPPED
-            corners, sizes = one.corners[depth - 1 : depth + 1], one.sizes[depth - 1 : depth + 1]
-            index = gathered_rows(convolution, corners, sizes, tapped)
-            if not tapped:
-                index = np.resize(index, len(index) // len(one.members) * _even(len(one.members)))
-            gathered = rows.index_select(0, self._index(index))
-            rows, own = self._rows(reference, depth, one)
-            if tapped:
-                self._multiplied(depth, gathered, own)
-            else:
-                gathered = gathered.view(-1, *convolution.needs(size), gathered.shape[1])
-                self._convolved(depth, gathered, (0, 0), out=own)
-        return self._product_of_boxes(one, rows, reference)
+    def _by_boxes(self, reference: Reference, some: _Masks, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
+        """Return the products of masks by their boxes after each layer."""
+        rows, held = self._first_rows(reference, some, members)
+        for depth in range(1, len(self._convolutions)):
+            index = self._index(taken(self._convolutions[depth], boxes[depth - 1], held, boxes[depth]))
+            before, (rows, own) = rows, self._rows(reference, depth, len(index))
+            held = held_tightly(boxes[depth], len(rows) - len(own))
+            step = max(1, self._limits.numbers // (index.shape[1] * before.shape[1]))
+            for wanted, layer in zip(index.split(step), own.split(step), strict=True):
+                gathered = before.index_select(0, wanted.view(-1)).view(len(wanted), len(self._taps[depth]))
+                torch.addmm(self._biases[depth], gathered, self._taps[depth], out=layer)
+                self._policy.activation(layer, out=layer)
+        return self._product_of_boxes(reference, boxes[-1], held, rows)
 
     def _index(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(rows).to(self._device)
 
-    def _rows(self, reference: Reference, depth: int, one: BoxClass) -> tuple[Tensor, Tensor]:
-        """Return the rows that the next layer gathers from: the unperturbed ones, and a class's own, yet unwritten."""
+    def _rows(self, reference: Reference, depth: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return the rows that the next layer takes: the unperturbed ones, and masks' own, yet unwritten."""
         given = reference.layers[depth] if depth + 1 < len(self._convolutions) else reference.layers[depth][:0]
-        height, width = one.sizes[depth]
-        rows = given.new_empty(len(given) + len(one.members) * height * width, given.shape[1])
+        rows = given.new_empty(len(given) + count, given.shape[1])
         rows[: len(given)] = given
         return rows, rows[len(given) :]
 
-    def _landed(self, reference: Reference, some: _Masks, one: BoxClass) -> Tensor:
-        """Return the rows after the second layer (the first, where it is the only one).
+    def _first_rows(self, reference: Reference, some: _Masks, members: np.ndarray) -> tuple[Tensor, Held]:
+        """Return the rows after the first layer, and where those of masks lie.
 
-        The first layer has one input channel and costs little: it is computed wherever the second needs it, so that
-        nothing is gathered.
+        This layer has one input channel and costs little: it is computed for whole patches, and nothing is gathered.
         """
-        depth, first = landing(self._convolutions), self._convolutions[0]
-        rows, own = self._rows(reference, depth, one)
-        size, starts = one.sizes[depth], one.corners[depth]
-        if depth:
-            size, starts = self._convolutions[depth].needs(size), self._convolutions[depth].starts(starts)
-        crop, corners = first.needs(size), first.starts(starts)
-        before = -np.minimum(corners.min(axis=0), 0)
-        after = np.maximum((corners + crop).max(axis=0) - OBSERVATION, 0)
-        padded = np.pad(reference.observation, tuple(zip(before, after, strict=True)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, crop)
-        chunk = _even(self._limits.numbers // (size[0] * size[1] * first.channels_out))
-        area, count = one.sizes[depth][0] * one.sizes[depth][1], len(one.members)
-        for begin in range(0, count, chunk):
-            part = np.resize(np.arange(begin, min(begin + chunk, count)), _even(min(chunk, count - begin)))
-            seen = windows[tuple((corners[part] + before).T)]
-            some.write(seen, corners[part], one.members[part])
-            layer = self._first_layer(torch.from_numpy(seen))
-            written = own[begin * area : (begin + chunk) * area]
-            if not depth:
-                written.copy_(layer.view(-1, layer.shape[-1])[: len(written)])
+        first, given = self._convolutions[0], 0 if len(self._convolutions) == 1 else len(reference.layers[0])
+        held = Held(np.empty((len(members), 2), np.int64), *np.empty((2, len(members)), np.int64))
+        groups, total = [], given
+        for part, patches in enumerate(some.parts):
+            mine = np.flatnonzero(some.part[members] == part)
+            if not len(mine):
                 continue
-            beyond = outside(first, starts[part], size)
-            if len(beyond):
-                layer.view(-1, first.channels_out).index_fill_(0, self._index(beyond), 0)
-            if area <= MOST_TAPPED:
-                (height, width), (down, right) = self._convolutions[depth].kernel, self._convolutions[depth].stride
-                taps = layer.unfold(1, height, down).unfold(2, width, right).permute(0, 1, 2, 4, 5, 3)
-                self._multiplied(depth, taps, written)
-            else:
-                self._convolved(depth, layer, (0, 0), out=written)
-        return rows
+            place = some.place[members[mine]]
+            touched = first.touched(Boxes(patches.corners[place], np.array([patches.values.shape[1:]])))
+            height, width = touched.sizes.max(axis=0, initial=1).tolist()
+            held.corners[mine], held.pitches[mine] = touched.corners, width
+            held.first[mine] = total + np.arange(len(mine)) * (height * width)
+            groups.append((patches, place, touched.corners, (height, width)))
+            total += len(mine) * height * width
+        rows, own = self._rows(reference, 0, total - given)
+        start = 0
+        for patches, place, corners, size in groups:
+            seen = _seen(reference.observation, patches, place, first.starts(corners), first.needs(size))
+            area = size[0] * size[1]
+            for part in torch.from_numpy(seen).split(max(1, self._limits.numbers // (area * own.shape[1]))):
+                stop = start + len(part) * area
+                self._first_layer(part, out=own[start:stop])
+                start = stop
+        return rows, held
 
-    def _product_of_boxes(self, one: BoxClass, rows: Tensor, reference: Reference) -> Tensor:
-        """Return the products of a class: the reference's, and what the features in their boxes change."""
-        (height, width), corners, last = one.sizes[-1], one.corners[-1], self._convolutions[-1]
-        positions = corners[:, :1] * last.size[1] + corners[:, 1:]
-        positions = positions + (np.arange(height)[:, None] * last.size[1] + np.arange(width)).ravel()
-        changes = rows - reference.layers[-1].index_select(0, self._index(positions.ravel()))
-        count = len(one.members)
-        if height * width > WHOLE * last.positions:
-            positions = positions + np.arange(0, count * last.positions, last.positions)[:, None]
-            whole = changes.new_zeros(count * last.positions, last.channels_out)
-            whole.index_copy_(0, self._index(positions.ravel()), changes)
-            return torch.addmm(reference.product, whole.view(count, -1), self._product_weight)
-        product, changes = reference.product.repeat(count, 1), changes.view(count, height, -1)
-        weights = self._product_weight.view(last.size[0], -1, len(self._product_bias))
-        starts = np.flatnonzero(np.r_[True, (np.diff(corners, axis=0) != 0).any(axis=1), True]).tolist()
+    def _product_of_boxes(self, reference: Reference, boxes: Boxes, held: Held, rows: Tensor) -> Tensor:
+        """Return the products of masks: the reference's, and what the features in their boxes change.
+
+        Args:
+            reference: the unperturbed frame.
+            boxes: after the last layer, in the order of the rows that they span.
+            held: where their positions lie.
+            rows: (row, channel), the features there.
+        """
+        last, count = self._convolutions[-1], len(boxes.sizes)
+        mask, row, column = positions(boxes)
+        position = row * last.size[1] + column
+        if len(self._convolutions) == 1:  # else they follow each other as they are
+            rows = rows.index_select(0, self._index(held.rows(mask, row, column)))
+        changes = rows - reference.layers[-1].index_select(0, self._index(position))
+        whole = changes.new_zeros(count * last.positions, last.channels_out)
+        whole.index_copy_(0, self._index(mask * last.positions + position), changes)
+        whole = whole.view(count, last.size[0], -1)
+        product = whole.new_empty(count, len(self._product_bias))
+        weights = self._product_weight.view(last.size[0], -1, product.shape[1])
+        spans = np.stack([boxes.corners[:, 0], boxes.corners[:, 0] + boxes.sizes[:, 0]], axis=1)
+        starts = np.flatnonzero(np.r_[True, (np.diff(spans, axis=0) != 0).any(axis=1), True]).tolist()
         for start, stop in pairwise(starts):
-            top, left = corners[start].tolist()
-            columns = slice(left * last.channels_out, (left + width) * last.channels_out)
-            for row in range(height):
-                product[start:stop].addmm_(changes[start:stop, row], weights[top + row, columns])
+            top, bottom = spans[start].tolist()
+            met = weights[top:bottom].flatten(0, 1)
+            changed = whole[start:stop, top:bottom].reshape(stop - start, len(met))
+            torch.addmm(reference.product, changed, met, out=product[start:stop])
         return product
 
 
@@ -307,32 +291,54 @@ class _Masks:
     Attributes:
         masks: (n,) their indices.
         boxes: (n, 4) top, bottom, left, right of the pixels that change.
-        corners: (n, 2) where each of ``values`` begins.
-        values: of each, the observation there.
+        parts: the patches that they are of.
+        part, place: (n,) which of the parts each is of, and where in it.
     """
 
     def __init__(self, parts: list[Patches]) -> None:
         self.masks = np.concatenate([found.masks for found in parts])
         self.boxes = np.concatenate([found.boxes for found in parts])
-        self.corners = np.concatenate([found.corners for found in parts])
-        self.values = [values for found in parts for values in found.values]
+        self.parts = parts
+        self.part = np.repeat(np.arange(len(parts)), [len(found.masks) for found in parts])
+        self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
 
-    def write(self, seen: np.ndarray, starts: np.ndarray, members: np.ndarray) -> None:
-        """Change parts of the observation.
+    def write(self, seen: np.ndarray, members: np.ndarray) -> None:
+        """Change whole observations, (mask, 80, 80) float32, in place, by a mask each."""
+        for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
+            patches = self.parts[part]
+            (top, left), values = patches.corners[place], patches.values[place]
+            one[top : top + values.shape[0], left : left + values.shape[1]] = values
 
-        Args:
-            seen: (mask, height, width) float32, changed in place.
-            starts: (mask, 2) where in the observation each part begins.
-            members: the masks.
-        """
-        size = np.array(seen.shape[1:])
-        first = np.maximum(self.boxes[members, ::2], starts)
-        last = np.minimum(self.boxes[members, 1::2], starts + size)
-        here, there = (first - starts).tolist(), (first - self.corners[members]).tolist()
-        for part, member, (y, x), (v, u), (h, w) in zip(
-            seen, members.tolist(), here, there, (last - first).tolist(), strict=True
-        ):
-            part[y : y + h, x : x + w] = self.values[member][v : v + h, u : u + w]
+
+def _seen(
+    observation: np.ndarray, patches: Patches, place: np.ndarray, starts: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Return parts of the observation with some of the patches in them, zeros beyond its borders.
+
+    Args:
+        observation: (80, 80) float32.
+        patches: whose pixels are seen.
+        place: (n,) which of them.
+        starts: (n, 2) where each part begins; it may lie outside.
+        size: of the parts.
+
+    Returns:
+        (n, *size) float32.
+    """
+    before = (-np.minimum(starts.min(axis=0), 0)).tolist()
+    after = np.maximum((starts + size).max(axis=0) - OBSERVATION, 0).tolist()
+    padded = np.zeros([sum(sides) for sides in zip(before, OBSERVATION, after, strict=True)], np.float32)
+    padded[before[0] : before[0] + OBSERVATION[0], before[1] : before[1] + OBSERVATION[1]] = observation
+    seen = crops(padded, starts + before, size)
+    shifts = patches.corners[place] - starts
+    height, width = patches.values.shape[1:]
+    # A patch begins at one of as many places in its part as the first layer's stride has pixels.
+    for down, right in set(map(tuple, shifts.tolist())):
+        alike = np.flatnonzero((shifts == (down, right)).all(axis=1))
+        rows, columns = slice(max(0, down), max(0, down + height)), slice(max(0, right), max(0, right + width))
+        shown = patches.values[place[alike], max(0, -down) :, max(0, -right) :]
+        seen[alike, rows, columns] = shown[:, : size[0] - rows.start, : size[1] - columns.start]
+    return seen
 
 
 def _runs(patches: Iterable[Patches], count: int) -> Iterator[_Masks]:
@@ -378,11 +384,6 @@ def geometry(policy: Policy) -> list[Convolution]:
         )
         before = size
     return found
-
-
-def _even(count: int) -> int:
-    """Return a number of masks raised to a multiple of ``EVEN``."""
-    return max(1, -(-count // EVEN)) * EVEN
 
 
 def _taps_first(weight: Tensor) -> Tensor:

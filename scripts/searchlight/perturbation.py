@@ -49,16 +49,20 @@ class _Group:
     Attributes:
         indices: (n,) of the masks.
         boxes: (n, 4) top, bottom, left and right of what they change in the image.
-        rows, columns: (n, height, 1) and (n, 1, width), the pixels of their boxes; of one mask for all, where all
-            boxes are the same.
+        corners: (n, 2) of their boxes; of one mask for all, where all boxes are the same.
         values: (n, height, width) float32, the masks there; None where they are read when they are used.
     """
 
     indices: np.ndarray
     boxes: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
+    corners: np.ndarray
     values: np.ndarray | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of each box."""
+        top, bottom, left, right = self.boxes[0].tolist()
+        return bottom - top, right - left
 
 
 class Perturbation:
@@ -107,15 +111,15 @@ class Perturbation:
         fill = _fill_image(image, self._fill)
         for group in self._groups:
             values = group.values if group.values is not None else self.masks.patches(group.indices, group.boxes)
-            before = image[group.rows, group.columns]
-            behind = fill[group.rows, group.columns] if fill.ndim == image.ndim else fill
+            before = crops(image, group.corners, group.size)
+            behind = crops(fill, group.corners, group.size) if fill.ndim == image.ndim else fill
             after = blend(before, behind, values, self.masks.binary)
             corners = group.boxes[:, ::2]
             if not self._on_screen:
                 yield from _changed(group.indices, corners, before, after)
             elif self._preprocessing.prepare_cells is not None:
-                seen = observation[(group.rows[:, ::CELL] - TOP) // CELL, group.columns[:, :, ::CELL] // CELL]
                 cells = self._preprocessing.prepare_cells(after)
+                seen = crops(observation, (group.corners - [TOP, 0]) // CELL, cells.shape[1:])
                 yield from _changed(group.indices, (corners - [TOP, 0]) // CELL, seen, cells)
             else:
                 for changed in _changed(group.indices, corners, before, after):
@@ -147,10 +151,9 @@ class Perturbation:
             for start in range(0, len(members), step):
                 indices = members[start : start + step]
                 values = self.masks.patches(indices, boxes[indices]) if self.masks.in_memory else None
-                given = boxes[indices] if (boxes[indices] != boxes[indices[0]]).any() else boxes[indices[:1]]
-                rows = given[:, 0, None, None] + np.arange(height)[:, None]
-                columns = given[:, 2, None, None] + np.arange(width)
-                yield _Group(indices, boxes[indices], rows, columns, values)
+                corners = boxes[indices, ::2]
+                alike = (corners == corners[0]).all()
+                yield _Group(indices, boxes[indices], corners[:1] if alike else corners, values)
 
 
 def _merged(sizes: np.ndarray) -> np.ndarray:
@@ -167,6 +170,25 @@ def masks_of(spec: dict[str, Any]) -> Masks:
     """Return the masks of a perturbation of the config."""
     shape = (*SCREEN, 3) if spec["space"] == "screen" else OBSERVATION
     return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
+
+
+def crops(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return parts of an image, copied.
+
+    Args:
+        image: (height, width) or (height, width, channel).
+        corners: (n, 2) row and column of each part's first pixel.
+        size: height and width of all parts.
+
+    Returns:
+        (n, *size) or (n, *size, channel).
+    """
+    channels = image.shape[2:]
+    # A pixel's channels are taken as so many columns, for rows to be copied in one piece.
+    flat = image.reshape(len(image), -1)
+    across = flat.shape[1] // image.shape[1]
+    found = np.lib.stride_tricks.sliding_window_view(flat, (size[0], size[1] * across))
+    return found[corners[:, 0], corners[:, 1] * across].reshape(len(corners), *size, *channels)
 
 
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:
