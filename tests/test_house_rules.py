@@ -64,15 +64,17 @@ def table() -> dict[str, set[str]]:
 
 # Their rules make no results, so no code is theirs to track.
 TARGETS = {"list_unused", "delete_unused"}
+# Its result does not change with its code.
+UNTRACKED = {"episode_length"}
 
 
 def test_every_script_has_its_rule() -> None:
     assert {path.stem for path in SCRIPTS} - TARGETS == RULES.keys()
 
 
-@pytest.mark.parametrize("script", RULES)
+@pytest.mark.parametrize("script", sorted(RULES.keys() - UNTRACKED))
 def test_the_modules_that_a_rule_lists_are_those_its_script_uses(script: str) -> None:
-    call = re.search(r'code=(?:ancient\()?code\("\w+"(?:, "(\w+)")?\)', RULES[script])
+    call = re.search(r'code=code\("\w+"(?:, "(\w+)")?\)', RULES[script])
     assert call is not None
     assert table()[call[1] or script] == used(ROOT / "scripts" / f"{script}.py")
 
