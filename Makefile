@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster check benchmark docs picture report unused clean-unused clean help
+.PHONY: run test test-cluster check benchmark benchmark-scale docs picture report unused clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -29,8 +29,11 @@ check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 docs: .venv/installed ## Write config/README.md and the schema anew from the models
 	@$(RUN) python -m searchlight.reference
 
-benchmark: run ## Measure the saliency step against the notebook's way
+benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py
+
+benchmark-scale: .venv/installed ## Measure plans of up to 10,000 blocks, and jobs that do nothing
+	@$(RUN) python benchmarks/scale.py
 
 picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py
@@ -58,4 +61,8 @@ help: ## List these targets
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+.venv/installed-benchmark: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	touch $@

@@ -1,19 +1,19 @@
-"""Measure the saliency step against the XAITK notebook's way, side by side, on the same real frames, on one thread.
+"""Measure Searchlight against the XAITK notebook's way, side by side, on the same real frames, on one thread.
 
-``make benchmark`` plays the default run's episode if it is not there yet, prints a table and writes
-``benchmarks/results.json``. Both sides' maps are compared; a difference above 1e-3 fails.
+``make benchmark`` plays the default run's episode if it is not there yet, prints tables and writes them to
+``benchmarks/README.md``, ``benchmarks/results.json`` and ``benchmarks/results.png``. Both sides' maps are compared; a
+difference above 1e-3 fails.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,82 +22,35 @@ from searchlight.job import THREAD_VARIABLES, limit_threads
 limit_threads(1)
 
 import numpy as np  # noqa: E402
-import torch  # noqa: E402
 import yaml  # noqa: E402
-from baseline import CASES, Maps, frame_maps, notebook_policy, read_frame  # noqa: E402
+from baseline import CASES, Maps, frame_maps, notebook_policy  # noqa: E402
+from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, frames, our_maps  # noqa: E402
+from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
+from machine import machine  # noqa: E402
 from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from searchlight.engine import Engine  # noqa: E402
-from searchlight.perturbation import Perturbation  # noqa: E402
+from rich.progress import track  # noqa: E402
 from searchlight.plugins import check  # noqa: E402
-from searchlight.policy import load_policy  # noqa: E402
-from searchlight.scoring import make_scorer  # noqa: E402
+from steps import steps  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results.json"
-CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-CLIP = CONFIG["clips"]["demo"]
-POLICY = ROOT / "results" / "agents" / CLIP["agent"] / "policy.safetensors"
-EPISODE = ROOT / "results" / "episodes" / CLIP["agent"] / f"seed-{CLIP['seed']}.zarr.zip"
+FOLDER = ROOT / "benchmarks"
 FRAMES = 100
 BASELINE_SECONDS = 60
-SPECS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "notebook": (
-        {"space": "screen", "perturber": {"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}, "fill": 0},
-        {"OcclusionScoring": {}},
-    ),
-    "upstream": (
-        {
-            "space": "observation",
-            "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [5, 5], "sigma": [5, 5]}},
-            "fill": {"blur": 3},
-        },
-        {"SquaredDifferenceScoring": {}},
-    ),
-    "rise": (
-        {"space": "observation", "perturber": {"RISEGrid": {"n": 1000, "s": 8, "p1": 0.5, "seed": 0}}, "fill": 0},
-        {"RISEScoring": {"p1": 0.5}},
-    ),
-}
-TARGETS = {"notebook": 250, "upstream": 12, "rise": 3}
-
-
-def our_maps(case: str) -> Callable[[np.ndarray, dict[str, torch.Tensor]], Maps]:
-    """Return a function from a screen and a memory to maps, by the project's own steps; set-up is the caller's."""
-    spec, scorer = SPECS[case]
-    policy = load_policy(POLICY)
-    perturbation = Perturbation({**spec, "perturber": check("perturber", spec["perturber"])}, "cv2")
-    engine = Engine(policy)
-    score = make_scorer(check("scorer", scorer), perturbation.masks)
-    count = len(perturbation.masks)
-
-    @torch.inference_mode()
-    def maps(screen: np.ndarray, memory: dict[str, torch.Tensor]) -> Maps:
-        observation = perturbation.prepare(screen)
-        patches = perturbation.patches(screen, observation)
-        logits, value, ref_logits, ref_value = engine.respond(engine.reference(observation), memory, patches, count)
-        actor = score(ref_logits[None], logits[None])[0]
-        critic = score(ref_value[None, None], value[None, :, None])[0]
-        return actor / (actor.max() or 1), critic
-
-    return maps
+TARGETS = {"notebook": 250, "upstream": 12, "rise": 3, "end_to_end": 30}
 
 
 def measure(case: str) -> dict[str, float]:
     """Measure one case: seconds a frame of both sides, and how far their maps are apart."""
-    first, last = CLIP["frames"]
-    policy = notebook_policy(POLICY)
-    frames = [read_frame(policy, EPISODE, frame) for frame in np.linspace(first, last, FRAMES).astype(int)]
+    policy, given = notebook_policy(POLICY), frames(FRAMES)
     start = time.perf_counter()
-    maps = our_maps(case)
-    ours = [maps(*frame) for frame in frames]
-    ours_s = (time.perf_counter() - start) / len(frames)
+    maps = our_maps(SPECS[case])
+    ours = [maps(*frame) for frame in given]
+    ours_s = (time.perf_counter() - start) / len(given)
     theirs: list[Maps] = []
     start = time.perf_counter()
     # Spread over the clip, as ours are.
-    order = np.random.default_rng(0).permutation(len(frames))
-    while len(theirs) < len(frames) and time.perf_counter() - start < BASELINE_SECONDS:
-        theirs.append(frame_maps(CASES[case], policy, *frames[order[len(theirs)]]))
+    order = np.random.default_rng(0).permutation(len(given))
+    while len(theirs) < len(given) and time.perf_counter() - start < BASELINE_SECONDS:
+        theirs.append(frame_maps(CASES[case], policy, *given[order[len(theirs)]]))
     baseline_s = (time.perf_counter() - start) / len(theirs)
     pairs = zip(theirs, (ours[index] for index in order), strict=False)
     difference = max(float(np.abs(one - other).max()) for pair in pairs for one, other in zip(*pair, strict=True))
@@ -105,7 +58,6 @@ def measure(case: str) -> dict[str, float]:
         "baseline_s": baseline_s,
         "ours_s": ours_s,
         "ratio": baseline_s / ours_s,
-        "target": TARGETS[case],
         "max_abs_difference": difference,
         "frames_ours": len(ours),
         "frames_baseline": len(theirs),
@@ -123,7 +75,7 @@ print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0
 OURS = """
 from searchlight.responses import perturb_block
 from searchlight.scoring import score_block
-perturb_block({policy!r}, {episode!r}, {folder!r} + "/r", perturbation={spec!r}, block={block}, block_size=64)
+perturb_block({policy!r}, {episode!r}, {folder!r} + "/r", perturbation={spec!r}, block={block}, block_size={size})
 score_block({folder!r} + "/r", {folder!r} + "/s", scorer={scorer!r})
 """
 THEIRS = """
@@ -134,7 +86,7 @@ maps_in_threads(CASES[{case!r}], Path({policy!r}), Path({episode!r}), range({fir
 
 
 def peak_mb(body: str, case: str) -> float:
-    """Return the peak memory in MB of a process of its own: ours for a block of 64 frames, theirs for five frames."""
+    """Return the peak memory in MB of a process of its own: ours for a whole block, theirs for five frames."""
     spec, scorer = SPECS[case]
     first = CLIP["frames"][0]
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +99,8 @@ def peak_mb(body: str, case: str) -> float:
             "scorer": check("scorer", scorer),
             "case": case,
             "first": first,
-            "block": first // 64 + 1,
+            "size": CONFIG["block_size"],
+            "block": first // CONFIG["block_size"] + 1,
         }
         text = PEAK.format(body=body.format(**values))
         done = subprocess.run(
@@ -168,17 +121,18 @@ sys.path.insert(0, {here!r})
 from pathlib import Path
 from baseline import CASES, maps_in_threads
 start = time.perf_counter()
-maps_in_threads(CASES["notebook"], Path({policy!r}), Path({episode!r}), range(1400, 1400 + {frames}))
+for first in range(1400, 1400 + {frames}, 5):
+    maps_in_threads(CASES["notebook"], Path({policy!r}), Path({episode!r}), range(first, first + 5))
 print(time.perf_counter() - start)
 """
-END_FRAMES = 10
+END_FRAMES = 20
 
 
 def end_to_end() -> dict[str, float]:
     """Measure 601 frames from nothing to videos, beside the notebook's maps of them, both with two threads.
 
-    The notebook's time is extrapolated from ``END_FRAMES`` frames, in its threads, and holds neither its episode nor
-    its video.
+    The notebook's time is extrapolated from ``END_FRAMES`` frames, five at a time in its threads as it does, and holds
+    neither its episode nor its video.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
@@ -198,54 +152,155 @@ def end_to_end() -> dict[str, float]:
         "baseline_s": theirs,
         "ours_s": ours,
         "ratio": theirs / ours,
-        "target": 30,
         "frames_ours": 601,
         "frames_baseline": END_FRAMES,
     }
 
 
-def machine() -> dict[str, str]:
-    """Describe the machine."""
-    from importlib.metadata import version
+def plot(rows: Sequence[dict[str, float]], path: Path) -> None:
+    """Draw time a frame, and the ratio, against the number of masks."""
+    import matplotlib as mpl
 
-    cpu = next(
-        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
-    return {"cpu": cpu, "python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}}
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    masks = [row["masks"] for row in rows]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    left.loglog(masks, [row["baseline_s"] for row in rows], "o-", color="#999999", label="notebook's way")
+    left.loglog(masks, [row["ours_s"] for row in rows], "o-", color="#3060ff", label="Searchlight")
+    left.set(xlabel="masks", ylabel="seconds a frame", title="Time")
+    left.legend(frameon=False)
+    right.semilogx(masks, [row["ratio"] for row in rows], "o-", color="#ff2020")
+    right.set(xlabel="masks", ylabel="times faster", title="Ratio", ylim=(0, None))
+    for axes in (left, right):
+        axes.set_xticks(masks, [f"{count:.0f}" for count in masks], minor=False)
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
 
 
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"## {title}", "", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
+
+
+def report(results: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    about = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
+    cases, whole = results["cases"], results["cases"]["end_to_end"]
+    parts = [
+        "# Benchmark\n",
+        "Written by `make benchmark`, which measures the notebook's way (`baseline.py`) and Searchlight one after the\n"
+        f"other on the same frames of the bundled agent, on one thread.\n\nMachine: {about}.\n",
+        _table(
+            "A frame, from the screen to the maps",
+            ("case", "notebook's way", "Searchlight", "ratio", "target", "largest difference", "peak memory, MB"),
+            [
+                (
+                    f"`{case}`",
+                    f"{1e3 * row['baseline_s']:.0f} ms",
+                    f"{1e3 * row['ours_s']:.1f} ms",
+                    f"{row['ratio']:.1f}",
+                    str(row["target"]),
+                    f"{row['max_abs_difference']:.0e}",
+                    f"{row['baseline_peak_mb']:.0f} (5 frames), {row['peak_mb']:.0f} (a block)",
+                )
+                for case, row in cases.items()
+                if case != "end_to_end"
+            ],
+        ),
+        f"From nothing to videos, {whole['frames_ours']} frames, `notebook`, 2 threads: {whole['baseline_s']:.0f} s by "
+        f"the notebook's way\n(extrapolated from {whole['frames_baseline']} frames, without its episode and video), "
+        f"{whole['ours_s']:.0f} s by `snakemake --cores 2`: {whole['ratio']:.0f}\ntimes (target {whole['target']}).\n",
+        "`upstream` perturbs the observation by wide, blurred patches, so that much of the network is to be computed\n"
+        "again under each mask; `rise` changes all of it, and needs whole forwards.\n",
+        _table(
+            "Number of masks (`notebook`, windows further apart or closer)",
+            ("masks", "notebook's way, s a frame", "Searchlight, ms a frame", "ratio"),
+            [
+                (f"{row['masks']}", f"{row['baseline_s']:.2f}", f"{1e3 * row['ours_s']:.1f}", f"{row['ratio']:.0f}")
+                for row in results["masks"]
+            ],
+        ),
+        "![Time and ratio against the number of masks](results.png)\n",
+        _table(
+            "Frames of a block (a `perturb` job of `notebook` on each of two cores)",
+            ("frames", "seconds", "of it start-up"),
+            [
+                (f"{row['frames']}", f"{row['seconds']:.1f}", f"{row['start_up_share']:.0%}")
+                for row in results["frames"]
+            ],
+        ),
+        _table(
+            "Cores (blocks of 160 frames of `notebook`, start-up included)",
+            ("cores", "frames a second"),
+            [(f"{row['cores']}", f"{row['frames_a_second']:.0f}") for row in results["cores"]],
+        ),
+        _table(
+            "The other steps (start-up left out)",
+            ("step", "ms", "target"),
+            [(row["step"], f"{row['ms']:.2f}", f"{row['target']}") for row in results["steps"]],
+        ),
+        _table(
+            "Where the time goes (by Python's profiler, which makes small calls look dearer)",
+            ("stage", *(f"`{case}`" for case in SPECS)),
+            [
+                (stage, *(f"{results['profile'][case].get(stage, 0):.0%}" for case in SPECS))
+                for stage in results["profile"]["notebook"]
+            ],
+        ),
+        _table(
+            "Distance to the limit",
+            (
+                "case",
+                "multiply-adds of one forward a mask",
+                "that cannot be left out",
+                "at the rate of a large float32 matrix product",
+                "Searchlight",
+                "times that",
+            ),
+            [
+                (
+                    f"`{case}`",
+                    f"{row['multiply_adds_of_whole_forwards'] / 1e6:,.0f} M",
+                    f"{row['multiply_adds_needed'] / 1e6:,.0f} M",
+                    f"{1e3 * row['limit_s']:.1f} ms ({row['rate'] / 1e9:.0f} G/s)",
+                    f"{1e3 * row['ours_s']:.1f} ms",
+                    f"{row['times_the_limit']:.1f}",
+                )
+                for case, row in results["limits"].items()
+            ],
+        ),
+    ]
+    return "\n".join(parts)
 
 
 def main() -> None:
-    """Measure all cases, print the table, write the results."""
+    """Measure everything, print the report, write the results."""
     if not EPISODE.exists():
         sys.exit(f"{EPISODE.relative_to(ROOT)}: no such file; run `make` first")
-    results: dict[str, Any] = {"machine": machine()}
-    table = Table("case", "notebook's way", "Searchlight", "ratio", "target", "difference", "peak MB", title="A frame")
-    for case in SPECS:
-        row = measure(case)
-        row |= {"peak_mb": peak_mb(OURS, case), "baseline_peak_mb": peak_mb(THEIRS, case)}
-        results[case] = row
-        table.add_row(
-            case,
-            f"{1e3 * row['baseline_s']:.0f} ms",
-            f"{1e3 * row['ours_s']:.1f} ms",
-            f"{row['ratio']:.1f}",
-            f"{row['target']}",
-            f"{row['max_abs_difference']:.1e}",
-            f"{row['baseline_peak_mb']:.0f} → {row['peak_mb']:.0f}",
-        )
-    Console().print(table)
-    results["end_to_end"] = row = end_to_end()
-    Console().print(
-        f"End to end, 601 frames to videos, 2 threads: notebook {row['baseline_s']:.0f} s (extrapolated from "
-        f"{END_FRAMES} frames), Searchlight {row['ours_s']:.0f} s, {row['ratio']:.0f} times (target {row['target']})"
-    )
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    worst = max(results[case]["max_abs_difference"] for case in SPECS)
+    cases: dict[str, dict[str, float]] = {}
+    for case in track(SPECS, "Cases"):
+        cases[case] = measure(case)
+        cases[case] |= {"peak_mb": peak_mb(OURS, case), "baseline_peak_mb": peak_mb(THEIRS, case)}
+    cases["end_to_end"] = end_to_end()
+    for case, row in cases.items():
+        row["target"] = TARGETS[case]
+    results = {
+        "machine": machine(),
+        "cases": cases,
+        "masks": by_masks(),
+        "frames": by_frames(),
+        "cores": by_cores(),
+        "steps": steps(),
+        "profile": {case: profile(spec) for case, spec in SPECS.items()},
+        "limits": limits({case: cases[case]["ours_s"] for case in SPECS}),
+    }
+    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (FOLDER / "README.md").write_text(report(results), encoding="utf-8")
+    plot(results["masks"], FOLDER / "results.png")
+    Console().print(report(results), markup=False, highlight=False)
+    worst = max(cases[case]["max_abs_difference"] for case in SPECS)
     if worst > 1e-3:
         sys.exit(f"the maps differ by {worst:.2g}")
 

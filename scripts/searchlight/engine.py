@@ -98,7 +98,7 @@ class Engine:
     def __init__(self, policy: Policy) -> None:
         """Prepare a policy's weights, on the device where they are."""
         self._policy = policy
-        self._convolutions = _geometry(policy)
+        self._convolutions = geometry(policy)
         self._device = policy.product[0].device
         self._limits = LIMITS[self._device.type]
         self._biases = [convolution.bias for convolution in policy.convolutions]
@@ -367,7 +367,7 @@ def respond_plainly(
     return logits, value, reference_logits, reference_value
 
 
-def _geometry(policy: Policy) -> list[Convolution]:
+def geometry(policy: Policy) -> list[Convolution]:
     """Return what boxes need to know of a policy's convolutions."""
     found, before = [], OBSERVATION
     for one in policy.convolutions:

@@ -1,0 +1,79 @@
+"""What is measured: the bundled agent's frames, three ways to perturb and score, and our side of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from baseline import Maps, notebook_policy, read_frame
+from searchlight.engine import Engine
+from searchlight.perturbation import Perturbation
+from searchlight.plugins import check
+from searchlight.policy import Memory, load_policy
+from searchlight.scoring import make_scorer
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+CLIP = CONFIG["clips"]["demo"]
+POLICY = ROOT / "results" / "agents" / CLIP["agent"] / "policy.safetensors"
+EPISODE = ROOT / "results" / "episodes" / CLIP["agent"] / f"seed-{CLIP['seed']}.zarr.zip"
+
+Spec = tuple[dict[str, Any], dict[str, Any]]
+Frame = tuple[np.ndarray, dict[str, torch.Tensor]]
+
+
+def window(stride: int) -> Spec:
+    """Return the notebook's method, whose windows of 5x5 pixels lie ``stride`` apart."""
+    perturber = {"SlidingWindow": {"window_size": [5, 5], "stride": [stride, stride]}}
+    return {"space": "screen", "perturber": perturber, "fill": 0}, {"OcclusionScoring": {}}
+
+
+SPECS: dict[str, Spec] = {
+    "notebook": window(5),
+    "upstream": (
+        {
+            "space": "observation",
+            "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [5, 5], "sigma": [5, 5]}},
+            "fill": {"blur": 3},
+        },
+        {"SquaredDifferenceScoring": {}},
+    ),
+    "rise": (
+        {"space": "observation", "perturber": {"RISEGrid": {"n": 1000, "s": 8, "p1": 0.5, "seed": 0}}, "fill": 0},
+        {"RISEScoring": {"p1": 0.5}},
+    ),
+}
+
+
+def frames(count: int) -> list[Frame]:
+    """Return screens and memories of frames spread over the default clip."""
+    policy = notebook_policy(POLICY)
+    return [read_frame(policy, EPISODE, frame) for frame in np.linspace(*CLIP["frames"], count).astype(int)]
+
+
+def perturbation_of(spec: Spec) -> Perturbation:
+    """Return a case's perturbation, its masks made."""
+    return Perturbation({**spec[0], "perturber": check("perturber", spec[0]["perturber"])}, "cv2")
+
+
+def our_maps(spec: Spec) -> Callable[[np.ndarray, Memory], Maps]:
+    """Return a function from a screen and a memory to maps, by the project's own steps; set-up is the caller's."""
+    perturbation = perturbation_of(spec)
+    engine = Engine(load_policy(POLICY))
+    score = make_scorer(check("scorer", spec[1]), perturbation.masks)
+    count = len(perturbation.masks)
+
+    @torch.inference_mode()
+    def maps(screen: np.ndarray, memory: Memory) -> Maps:
+        observation = perturbation.prepare(screen)
+        patches = perturbation.patches(screen, observation)
+        logits, value, ref_logits, ref_value = engine.respond(engine.reference(observation), memory, patches, count)
+        actor = score(ref_logits[None], logits[None])[0]
+        critic = score(ref_value[None, None], value[None, :, None])[0]
+        return actor / (actor.max() or 1), critic
+
+    return maps

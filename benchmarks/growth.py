@@ -1,0 +1,220 @@
+"""How time grows with masks, frames and cores, where it goes, and how far it is from what the machine could do."""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import pstats
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from baseline import Case, frame_maps, notebook_policy
+from cases import CLIP, EPISODE, POLICY, SPECS, Spec, frames, our_maps, perturbation_of, window
+from searchlight.boxes import boxes_after
+from searchlight.engine import geometry
+from searchlight.policy import Policy, load_policy
+from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring
+from xaitk_saliency.impls.perturb_image.sliding_window import SlidingWindow
+
+STRIDES = (20, 10, 5, 4, 3)
+BLOCKS = (20, 40, 80, 160, 320)
+OPERATIONS = {
+    **dict.fromkeys(("conv2d", "addmm", "addmm_", "linear"), "convolutions and products"),
+    **dict.fromkeys(("exp", "clamp_", "sub_", "maximum"), "activation (ELU)"),
+}
+MODULES = {
+    "perturbation": "perturbing and preparing",
+    "preprocessing": "perturbing and preparing",
+    "boxes": "where the boxes are",
+    "engine": "gathering and copying",
+    "policy": "recurrent cell and heads",
+    "scoring": "scoring",
+}
+
+
+def seconds_a_frame(spec: Spec, count: int) -> float:
+    """Return our seconds a frame, over ``count`` frames, set-up left out."""
+    maps, given = our_maps(spec), frames(count)
+    maps(*given[0])
+    start = time.perf_counter()
+    for frame in given:
+        maps(*frame)
+    return (time.perf_counter() - start) / count
+
+
+def by_masks() -> list[dict[str, float]]:
+    """Measure the notebook's method with windows further apart and closer: 2 frames its way, 20 ours."""
+    policy, found = notebook_policy(POLICY), []
+    for stride in STRIDES:
+        spec = window(stride)
+        case = Case(SlidingWindow((5, 5), (stride, stride)), OcclusionScoring(), on_screen=True)
+        start = time.perf_counter()
+        for frame in frames(2):
+            frame_maps(case, policy, *frame)
+        theirs = (time.perf_counter() - start) / 2
+        ours = seconds_a_frame(spec, 20)
+        found.append(
+            {
+                "masks": len(perturbation_of(spec).masks),
+                "baseline_s": theirs,
+                "ours_s": ours,
+                "ratio": theirs / ours,
+            }
+        )
+    return found
+
+
+JOB = """
+from searchlight.job import limit_threads
+limit_threads(1)
+import sys
+from searchlight.responses import perturb_block
+block, size, output = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+perturb_block({policy!r}, {episode!r}, output, perturbation={spec!r}, block=block, block_size=size)
+"""
+
+
+def _jobs_seconds(processes: int, size: int) -> float:
+    """Return the seconds that some ``perturb`` jobs take at once, each of a block of its own, from their start."""
+    spec = {**SPECS["notebook"][0], "memory_lag": 0}
+    text = JOB.format(policy=str(POLICY), episode=str(EPISODE), spec=spec)
+    first = CLIP["frames"][0] // size
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        running = [
+            subprocess.Popen([sys.executable, "-c", text, str(first - at), str(size), str(Path(folder) / str(at))])
+            for at in range(processes)
+        ]
+        codes = [process.wait() for process in running]
+        if any(codes):
+            raise RuntimeError("a perturb job failed")
+        return time.perf_counter() - start
+
+
+def by_frames() -> list[dict[str, float]]:
+    """Measure ``perturb`` jobs of growing blocks of the notebook's method, while all cores are busy with the same.
+
+    What a job of no frames would take, by the straight line through the smallest and the largest, is its start-up.
+    """
+    cores = os.cpu_count() or 1
+    taken = [_jobs_seconds(min(cores, 2), size) for size in BLOCKS]
+    slope = (taken[-1] - taken[0]) / (BLOCKS[-1] - BLOCKS[0])
+    start_up = taken[0] - slope * BLOCKS[0]
+    return [
+        {"frames": size, "seconds": seconds, "start_up_share": start_up / seconds}
+        for size, seconds in zip(BLOCKS, taken, strict=True)
+    ]
+
+
+def by_cores() -> list[dict[str, float]]:
+    """Measure jobs of 160 frames, one on each of 1, 2, 4 … cores."""
+    counts = [1]
+    while counts[-1] * 2 <= min(os.cpu_count() or 1, CLIP["frames"][0] // 160):
+        counts.append(counts[-1] * 2)
+    found = []
+    for cores in counts:
+        taken = _jobs_seconds(cores, 160)
+        found.append({"cores": cores, "frames_a_second": 160 * cores / taken})
+    return found
+
+
+def _stage(function: tuple[str, int, str]) -> str | None:
+    """Return the stage that a function is of, None where that is its caller's."""
+    path, _, name = function
+    if path == "~":
+        called = re.search(r"method '?([\w.]+)", name)
+        operation = called[1].rpartition(".")[2] if called and "torch" in name else ""
+        return OPERATIONS.get(operation)
+    return MODULES.get(Path(path).stem) if "searchlight" in path else None
+
+
+def profile(spec: Spec, count: int = 30) -> dict[str, float]:
+    """Return the part of the time that each stage takes, by Python's profiler, which makes small calls look dearer.
+
+    What a library's function takes is counted for the module that called it, but for products and activations.
+    """
+    maps, given = our_maps(spec), frames(count)
+    maps(*given[0])
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for frame in given:
+        maps(*frame)
+    profiler.disable()
+    stats: dict[Any, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    taken: Counter[str] = Counter()
+
+    def charge(function: Any, seconds: float, depth: int = 0) -> None:
+        stage = _stage(function)
+        callers = stats[function][4]
+        total = sum(caller[2] for caller in callers.values())
+        if stage is not None or depth == 8 or not total:
+            taken[stage or "the rest"] += seconds
+            return
+        for caller, (*_, own, _) in callers.items():
+            charge(caller, seconds * own / total, depth + 1)
+
+    for function, (_, _, own, _, _) in stats.items():
+        charge(function, own)
+    total = sum(taken.values())
+    return {stage: seconds / total for stage, seconds in taken.most_common()}
+
+
+def _forward(policy: Policy) -> int:
+    """Return the multiply-adds of one forward of the whole network, up to the first product."""
+    return sum(one.positions * one.operations for one in geometry(policy)) + policy.product[0].numel()
+
+
+def _needed(policy: Policy, spec: Spec, count: int) -> float:
+    """Return the multiply-adds a frame that cannot be left out: each layer's outputs that can change, each once."""
+    convolutions, perturbation = geometry(policy), perturbation_of(spec)
+    products, whole, hidden = len(policy.product[1]), _forward(policy), policy.architecture.hidden
+    heads = hidden * (policy.architecture.actions + 1)
+    total = 0.0
+    for screen, _ in frames(count):
+        observation = perturbation.prepare(screen)
+        total += whole + products * hidden
+        for found in perturbation.patches(screen, observation):
+            boxes = boxes_after(found.boxes, convolutions)
+            areas = [box.sizes.prod(axis=1) for box in boxes]
+            local = sum(area * one.operations for area, one in zip(areas, convolutions, strict=True))
+            local = local + areas[-1] * convolutions[-1].channels_out * products
+            total += float(np.minimum(local, whole).sum()) + heads * len(found.masks)
+    return total / count
+
+
+def rate() -> float:
+    """Return the multiply-adds a second of a large float32 matrix product on one thread: the best of five."""
+    side = 2048
+    one, other = torch.rand(side, side), torch.rand(side, side)
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        one @ other
+        best = min(best, time.perf_counter() - start)
+    return side**3 / best
+
+
+def limits(ours: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Compare seconds a frame of each case with those of its needed multiply-adds at the machine's ``rate``."""
+    policy, speed = load_policy(POLICY), rate()
+    found = {}
+    for case, seconds in ours.items():
+        needed = _needed(policy, SPECS[case], 20)
+        masks = len(perturbation_of(SPECS[case]).masks)
+        found[case] = {
+            "multiply_adds_needed": needed,
+            "multiply_adds_of_whole_forwards": _forward(policy) * masks,
+            "rate": speed,
+            "limit_s": needed / speed,
+            "ours_s": seconds,
+            "times_the_limit": seconds * speed / needed,
+        }
+    return found
