@@ -10,11 +10,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,50 +32,40 @@ PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", 
 BLOCKS = (10, 100, 1_000, 10_000)
 AN_EPISODE = 100  # blocks
 BLOCK_SIZE = 160
-# Of runs: two sizes, so that what both take to start goes out of the difference.
-FEW, MANY = 20, 160
-WAYS = {
-    "2 cores": ("--cores", "2"),
-    "2 cores, greedy": ("--cores", "2", "--scheduler", "greedy"),
-    "2 cores, no metadata": ("--cores", "2", "--drop-metadata"),
-}
+# Of runs: from the one to the other job that is done, so that the plan is left out.
+FIRST, LAST = 10, 40
+RUNS = [
+    (100, "ilp, Snakemake's own", ("--scheduler", "ilp")),
+    (100, "greedy", ("--scheduler", "greedy")),
+    (1_000, "greedy", ("--scheduler", "greedy")),
+    (1_000, "greedy, subsample 100", ("--scheduler", "greedy", "--scheduler-subsample", "100")),
+    (10_000, "greedy", ("--scheduler", "greedy")),
+    (10_000, "greedy, subsample 100", ("--scheduler", "greedy", "--scheduler-subsample", "100")),
+]
 NOTHING = "from pathlib import Path\n\nfor path in snakemake.output:\n    Path(path).touch()\n"
 
 
-def sweep(blocks: int) -> str:
-    """Return a config whose clips have that many blocks, of one method, in episodes of up to ``AN_EPISODE``."""
-    seeds = max(1, blocks // AN_EPISODE)
-    frames = [0, blocks // seeds * BLOCK_SIZE - 1]
-    clip = {"agent": "breakout", "seed": list(range(seeds)), "max_steps": 27_000, "frames": frames}
+def sweep(blocks: int, episodes: int) -> str:
+    """Return a config whose clips have that many blocks in all, of one method."""
+    frames = blocks // episodes * BLOCK_SIZE
+    clip = {"agent": "breakout", "seed": list(range(episodes)), "max_steps": frames, "frames": [0, frames - 1]}
     clips = {"demo": None, "sweep": {**clip, "methods": ["occlusion"], "fps": 30}}
     return yaml.safe_dump({"block_size": BLOCK_SIZE, "clips": clips})
 
 
-def snakemake(folder: Path, blocks: int, options: Sequence[str]) -> dict[str, float]:
-    """Run Snakemake in a copy of the project.
-
-    Returns:
-        How many jobs it says, its wall time and its own processor time in seconds, without its jobs', its peak memory
-        in MB.
-    """
-    (folder / "sweep.yaml").write_text(sweep(blocks), encoding="utf-8")
+@contextmanager
+def snakemake(folder: Path, config: str, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Snakemake in a copy of the project, and kill it and its jobs in the end."""
+    (folder / "sweep.yaml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--configfile", "sweep.yaml", *options]
-    with tempfile.TemporaryFile() as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        wall = time.perf_counter() - start
-        # Of an ended process that nobody has waited for, this holds what it has used by itself.
-        ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        said = output.read().decode()
-    total = re.search(r"^ *total +(\d+)", said, re.MULTILINE)
-    if process.returncode or total is None:
-        sys.exit(said)
-    own = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-    return {"jobs": int(total[1]), "wall_s": wall, "cpu_s": own, "peak_mb": used.ru_maxrss / 1024}
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def copy_project(folder: Path) -> Path:
@@ -88,27 +80,56 @@ def copy_project(folder: Path) -> Path:
 
 
 def planned(folder: Path, blocks: int) -> dict[str, float]:
-    """Measure a dry run."""
-    return {"blocks": blocks, **snakemake(copy_project(folder), blocks, ("--dry-run", "--cores", "1"))}
+    """Measure a dry run: how many jobs it plans, seconds, and peak memory in MB."""
+    copy_project(folder)
+    start = time.perf_counter()
+    with snakemake(folder, sweep(blocks, max(1, blocks // AN_EPISODE)), ("--dry-run", "--cores", "1")) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - start
+    said = (folder / "output").read_text()
+    total = re.search(r"^ *total +(\d+)", said, re.MULTILINE)
+    if process.returncode or total is None:
+        sys.exit(said)
+    cpu = used.ru_utime + used.ru_stime
+    return {"blocks": blocks, "jobs": int(total[1]), "wall_s": wall, "cpu_s": cpu, "peak_mb": used.ru_maxrss / 1024}
 
 
-def run_empty(folder: Path, way: str) -> dict[str, Any]:
-    """Measure runs whose jobs start, write empty files and end."""
-    few, many = (_empty(folder / str(blocks), blocks, WAYS[way]) for blocks in (FEW, MANY))
-    jobs = many["jobs"] - few["jobs"]
-    return {
-        "way": way,
-        "jobs": jobs,
-        "wall_ms_a_job": 1e3 * (many["wall_s"] - few["wall_s"]) / jobs,
-        "own_cpu_ms_a_job": 1e3 * (many["cpu_s"] - few["cpu_s"]) / jobs,
-    }
+def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> dict[str, Any]:
+    """Measure a run whose jobs start, write empty files and end: from the ``FIRST`` to the ``LAST`` that has.
 
-
-def _empty(folder: Path, blocks: int, options: Sequence[str]) -> dict[str, float]:
+    All blocks are of one episode, so that all can run as soon as it was played.
+    """
     copy_project(folder)
     for script in (folder / "scripts").glob("*.py"):
         script.write_text(NOTHING, encoding="utf-8")
-    return snakemake(folder, blocks, options)
+    marks = []
+    with snakemake(folder, sweep(blocks, 1), ("--cores", "2", *options)) as process:
+        for count in (FIRST, LAST):
+            while (done := _done(folder)) < count:
+                if process.poll() is not None:
+                    sys.exit((folder / "output").read_text())
+                time.sleep(0.01)
+            marks.append((done, time.perf_counter(), _own_seconds(process.pid)))
+    (first, start, before), (last, end, after) = marks
+    return {
+        "blocks": blocks,
+        "how": how,
+        "wall_ms_a_job": 1e3 * (end - start) / (last - first),
+        "own_cpu_ms_a_job": 1e3 * (after - before) / (last - first),
+    }
+
+
+def _done(folder: Path) -> int:
+    """Return how many jobs are done: Snakemake has written down what they were made from."""
+    metadata = folder / ".snakemake" / "metadata"
+    return sum(1 for _ in metadata.iterdir()) if metadata.is_dir() else 0
+
+
+def _own_seconds(process: int) -> float:
+    """Return the processor time that a process has used by itself, without that of its jobs."""
+    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -116,20 +137,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         plans = [planned(root / str(blocks), blocks) for blocks in track(BLOCKS, "Plans")]
-        runs = []
-        for way in track(WAYS, "Runs"):
-            (root / way).mkdir()
-            runs.append(run_empty(root / way, way))
+        runs = [run_empty(root / f"run-{number}", *run) for number, run in enumerate(track(RUNS, "Runs"))]
     RESULTS.write_text(json.dumps({"machine": machine(), "plans": plans, "runs": runs}, indent=2) + "\n", "utf-8")
-    plan = Table("blocks", "jobs", "seconds", "a job, ms", "peak MB", title="A dry run")
+    plan = Table("blocks", "jobs", "seconds", "of a processor", "a job, ms", "peak MB", title="A dry run")
     for row in plans:
-        a_job = 1e3 * row["wall_s"] / row["jobs"]
-        plan.add_row(
-            f"{row['blocks']:,}", f"{row['jobs']:,}", f"{row['wall_s']:.1f}", f"{a_job:.1f}", f"{row['peak_mb']:.0f}"
-        )
-    run = Table("how", "jobs", "a job, ms", "Snakemake's own, ms", title="A run of jobs that do nothing")
+        times = (f"{row[name]:.1f}" for name in ("wall_s", "cpu_s"))
+        a_job = 1e3 * row["cpu_s"] / row["jobs"]
+        plan.add_row(f"{row['blocks']:,}", f"{row['jobs']:,}", *times, f"{a_job:.1f}", f"{row['peak_mb']:.0f}")
+    run = Table(
+        "blocks", "scheduler", "a job, ms", "Snakemake's own, ms", title="A run of jobs that do nothing, 2 cores"
+    )
     for row in runs:
-        run.add_row(row["way"], str(row["jobs"]), f"{row['wall_ms_a_job']:.0f}", f"{row['own_cpu_ms_a_job']:.1f}")
+        times = (f"{row[name]:,.0f}" for name in ("wall_ms_a_job", "own_cpu_ms_a_job"))
+        run.add_row(f"{row['blocks']:,}", row["how"], *times)
     for table in (plan, run):
         Console().print(table)
 
