@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster check benchmark docs picture report unused clean-unused clean help
+.PHONY: run test test-cluster check benchmark benchmark-scale docs picture report unused clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -32,6 +32,9 @@ docs: .venv/installed ## Write config/README.md and the schema anew from the mod
 benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py
 
+benchmark-scale: .venv/installed ## Measure plans of up to 10,000 blocks, and jobs that do nothing
+	@$(RUN) python benchmarks/scale.py
+
 picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py
 
@@ -48,7 +51,7 @@ clean: ## Remove all results
 	find results -mindepth 1 -not -name .gitkeep -delete
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-17s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Searchlight needs Python 3.11 or newer")'

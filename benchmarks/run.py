@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import yaml  # noqa: E402
 from baseline import CASES, Maps, frame_maps, notebook_policy  # noqa: E402
 from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, frames, our_maps  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
+from machine import machine  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from searchlight.plugins import check  # noqa: E402
@@ -155,22 +155,6 @@ def end_to_end() -> dict[str, float]:
         "frames_ours": 601,
         "frames_baseline": END_FRAMES,
     }
-
-
-def machine() -> dict[str, str]:
-    """Describe the machine."""
-    from importlib.metadata import version
-
-    cpu = next(
-        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
-    about = {"processor": cpu, "cores": str(os.cpu_count()), "system": platform.platform(terse=True)}
-    return {**about, "python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}}
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def plot(rows: Sequence[dict[str, float]], path: Path) -> None:

@@ -27,7 +27,7 @@ CPUS = 2
 TIED = ("setpriv", "--pdeathsig", "KILL")
 
 # Memory is measured every second, and a step that uses more than its job asked for is killed. A job that ends
-# stays listed, so that its state can be asked for without a database.
+# stays listed, so that its state can be asked for without a database. The node's GPU is one in name only.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +54,8 @@ AccountingStorageType=accounting_storage/none
 SchedulerParameters=batch_sched_delay=0,bf_interval=1
 MinJobAge=3600
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -119,6 +120,7 @@ class LocalSlurm:
                 node_port=ports[1],
             )
         )
+        (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
         # Snakemake takes Slurm's variables from the environment of the srun in its jobs; this one puts them back.
         srun = folder / "bin" / "srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {shutil.which("srun", path=SEARCHED)} "$@"\n')

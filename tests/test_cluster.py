@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from conftest import ROOT, Project, new_project
 from local_slurm import TIED, LocalSlurm, missing, wait_until
@@ -190,6 +191,20 @@ def test_a_run_outlives_the_node_s_daemon(slurm: LocalSlurm, finished: Project, 
     slurm.start_node()
     assert_completed(run, unfinished, finished)
     assert list(run.jobs().values()) == ["FAILED", "COMPLETED"]
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_batch_for_a_gpu_asks_for_one_and_says_where_there_is_none(slurm: LocalSlurm, unfinished: Project) -> None:
+    both = (RESPONSES, RESPONSES.replace("1.zarr", "2.zarr"))
+    run = Run(unfinished, slurm, *both, "--retries", "0", "--config", "device=cuda")
+    status, output = run.finish()
+    assert status == 1
+    (number,) = run.jobs()
+    assert slurm.ask("squeue", "-t", "all", "-h", "-o", "%T", "-j", str(number)) == "FAILED"
+    assert slurm.ask("squeue", "-t", "all", "-h", "-O", "tres-per-job:30", "-j", str(number)) == "gres:gpu:1"
+    (log,) = unfinished.folder.glob(f".snakemake/slurm_logs/*/{number}.log")
+    assert "perturb: config: device: found 'cuda'" in log.read_text(), output
 
 
 @pytest.mark.cluster

@@ -273,8 +273,9 @@ class Config(Table):
     block_size: Int = Field(160, gt=0, description="Consecutive frames that one `perturb` job works on.")
     device: Literal["cpu", "cuda"] = Field(
         "cpu",
-        description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for "
-        "(`--resources gpu=1` where there is one). The same results to 1e-4 of the logits' scale.",
+        description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for: "
+        "on one machine, give `--resources gpu=1` where it has one; Slurm is asked with `--gpus=1`. "
+        "The same results to 1e-4 of the logits' scale.",
     )
     agents: dict[Name, Agent] = Field(description="The agents, each under a name of your own.")
     perturbations: dict[Name, Perturbation] = Field(description="What is hidden from them.")

@@ -16,15 +16,14 @@ from typing import Any
 from searchlight.files import digest_of
 
 
-def lineage(code: Iterable[str], *parts: Any) -> str:
-    """Return a digest of what a result is made from.
-
-    Args:
-        code: paths of the script that makes it and of the modules that the script uses.
-        parts: settings in plain types, and the lineages of what it reads.
-    """
-    files = [(Path(path).name, _digest_of(path)) for path in code]
-    return hashlib.sha256(json.dumps([files, parts]).encode()).hexdigest()[:16]
+def lineage(*parts: Any) -> str:
+    """Return a digest of what a result is made from: of code, of settings in plain types, of what it reads."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-_digest_of = cache(lambda path: digest_of(Path(path)))
+def digest_of_code(files: Iterable[Path]) -> str:
+    """Return a digest of a script and of the modules that it uses: of their names and contents, in whatever folder."""
+    return lineage([(path.name, _digest_of(path)) for path in files])
+
+
+_digest_of = cache(digest_of)

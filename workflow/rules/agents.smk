@@ -4,7 +4,6 @@
 rule fetch_checkpoint:
     input:
         checkpoint=checkpoint_file,
-        code=code("fetch_checkpoint"),
     output:
         "results/agents/{agent}/policy.safetensors",
     log:
@@ -18,6 +17,7 @@ rule fetch_checkpoint:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        code=code("fetch_checkpoint"),
         source=checkpoint_source,
         digest=checkpoint_digest,
         bundled=str(BUNDLED),
@@ -28,7 +28,6 @@ rule fetch_checkpoint:
 rule rollout:
     input:
         policy="results/agents/{agent}/policy.safetensors",
-        code=code("rollout"),
     output:
         "results/episodes/{agent}/seed-{seed}.zarr.zip",
     log:
@@ -42,6 +41,7 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        code=code("rollout"),
         upstream=policy_lineage,
         episode=episode_settings,
     script:
@@ -52,8 +52,6 @@ rule rollout:
 checkpoint episode_length:
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
-        # A number stays what it is; and Snakemake would run all that waits for a checkpoint, though nothing has changed.
-        code=ancient(code("episode_length")),
     output:
         "results/episodes/{agent}/seed-{seed}.length",
     log:
@@ -66,6 +64,7 @@ checkpoint episode_length:
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
+    # Without its code: a number stays what it is, and Snakemake would run all that waits for a checkpoint again.
     params:
         upstream=episode_lineage,
     script:

@@ -5,7 +5,6 @@ rule collect:
     input:
         episode=episode_of_clip,
         saliency=saliency_of_clip,
-        code=code("collect"),
     output:
         "results/clips/{clip}/{method}.zarr.zip",
     log:
@@ -19,6 +18,7 @@ rule collect:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        code=code("collect"),
         upstream=saliency_of_clip_lineage,
         clip=clip_settings,
     script:
@@ -28,7 +28,6 @@ rule collect:
 rule render_gameplay:
     input:
         episode=episode_of_clip,
-        code=code("render_gameplay", "render"),
     output:
         report(
             "results/clips/{clip}/gameplay.mp4",
@@ -49,6 +48,7 @@ rule render_gameplay:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        code=code("render_gameplay", "render"),
         upstream=episode_of_clip_lineage,
         frames=clip_frames,
         video=gameplay_settings,
@@ -59,7 +59,6 @@ rule render_gameplay:
 rule render:
     input:
         clip="results/clips/{clip}/{method}.zarr.zip",
-        code=code("render"),
     output:
         actor=report(
             "results/clips/{clip}/{method}.actor.mp4",
@@ -96,6 +95,7 @@ rule render:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
+        code=code("render"),
         upstream=clip_lineage,
         video=video_settings,
         gain=gain_settings,
@@ -108,7 +108,6 @@ rule page:
         clips=stores_of_clip,
         gameplay="results/clips/{clip}/gameplay.mp4",
         videos=videos_of_clip,
-        code=code("page"),
     output:
         report(
             "results/clips/{clip}/index.html",
@@ -127,6 +126,7 @@ rule page:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        code=code("page"),
         upstream=videos_lineage,
         page=page_settings,
     script:

@@ -25,19 +25,21 @@ from searchlight.config import read_config
 from searchlight.errors import SearchlightError
 from searchlight.files import digest_of
 from searchlight.layers import LAYERS
+from searchlight.lineage import digest_of_code, lineage
 
 try:
     settings = read_config(config, CATALOGUE)
 except SearchlightError as error:
     sys.exit(str(error))
 
-# Snakemake does not see what a script imports. So scripts and the modules that they use are inputs, and an edit
-# reruns what it touches and nothing else. A test compares this table with the scripts' imports.
+# Snakemake does not see what a script imports. So a digest of the script and of the modules that it uses is a parameter
+# of its rule, and an edit reruns what it touches and nothing else. A digest, and no input files: these would have to be
+# where results are, such as in a bucket, and a fresh checkout would be newer than all results. A test compares this
+# table with the scripts' imports.
 MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
     "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
     " store",
-    "episode_length": "errors files job length store",
     "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation"
     " plugins policy preprocessing responses store",
     "score": "blocks errors files job masks perturbation plugins preprocessing scoring store",
@@ -66,13 +68,14 @@ wildcard_constraints:
     block=r"\d+",
 
 
+@cache
 def code(script, modules=None):
-    """Return a script and the modules that it uses, with the package's own __init__."""
-    names = ["__init__", *MODULES[modules or script].split()]
-    files = [ROOT / "scripts" / "searchlight" / f"{name}.py" for name in names]
+    """Return a digest of a script and of the modules that it uses, with the package's own __init__."""
+    scripts = ROOT / "scripts"
+    used = [f"{name}.py" for name in ("__init__", *MODULES[modules or script].split())]
     if (modules or script) == "page":
-        files.append(ROOT / "scripts" / "searchlight" / "page.html")
-    return [str(file) for file in (ROOT / "scripts" / f"{script}.py", *files)]
+        used.append("page.html")
+    return digest_of_code([scripts / f"{script}.py", *(scripts / "searchlight" / name for name in used)])
 
 
 def say_unpinned():
@@ -102,7 +105,7 @@ def checkpoint_file(wildcards):
     Its date says nothing, a checkout changes it: what tells of another file is its digest, in checkpoint_source.
     """
     path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
-    return [ancient(str(path))] if path is not None and path.is_file() else []
+    return [local(ancient(str(path)))] if path is not None and path.is_file() else []
 
 
 def checkpoint_source(wildcards):

@@ -1,6 +1,5 @@
 # What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have the lineage of what
 # they read as a parameter, so that they know by themselves that they are out of date; see searchlight.lineage.
-from searchlight.lineage import lineage
 
 
 @cache

@@ -5,7 +5,6 @@ rule perturb:
     input:
         policy="results/agents/{agent}/policy.safetensors",
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
-        code=code("perturb"),
     output:
         "results/responses/{agent}/seed-{seed}/{perturbation}/{block}.zarr.zip",
     log:
@@ -20,6 +19,7 @@ rule perturb:
         runtime=growing(15),
         gpu=int(settings.device == "cuda"),
     params:
+        code=code("perturb"),
         upstream=episode_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
@@ -31,7 +31,6 @@ rule perturb:
 rule score:
     input:
         responses=responses_of_method,
-        code=code("score"),
     output:
         "results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip",
     log:
@@ -45,6 +44,7 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        code=code("score"),
         upstream=responses_lineage,
         scorer=scorer_settings,
     script:
