@@ -5,6 +5,12 @@ class SearchlightError(Exception):
     """A mistake or a fault that one line can explain: the file or key, what was found, what is allowed."""
 
 
+def damaged(path: object, found: object) -> SearchlightError:
+    """Return the error that a result is not what was written: its file, and what was found in it."""
+    found = one_line(found) if isinstance(found, BaseException) else found
+    return SearchlightError(f"{path}: damaged, delete it and run again ({found})")
+
+
 def one_line(error: BaseException) -> str:
     """Return the message of any exception folded into one line."""
     text = " ".join(str(error).split())

@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from searchlight.errors import SearchlightError, one_line
@@ -41,19 +41,22 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     limit_threads(threads)
     warnings.simplefilter("ignore")  # libraries' advice to their own developers
     log = Path(log)
-    log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     terminal = os.dup(2)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError as error:
+        sys.exit(f"{name}: {log}: cannot be written: {one_line(error)}")
     os.dup2(target, 1)
     os.dup2(target, 2)
 
     def notice(line: str) -> None:
-        text = f"{name}: {line}\n"
-        os.write(target, text.encode())
-        if not os.isatty(terminal):
-            os.write(terminal, text.encode())  # at once, so that lines of parallel jobs do not mix
+        text = f"{name}: {line}\n".encode()
+        for place in (target,) if os.isatty(terminal) else (target, terminal):
+            with suppress(OSError):  # a full disk, or a terminal that is gone, keeps the line from the other no less
+                os.write(place, text)  # at once, so that lines of parallel jobs do not mix
 
     try:
         yield notice
@@ -68,8 +71,11 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
         notice(f"{type(error).__name__}: {one_line(error)} (log: {log})")
         sys.exit(1)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # a full disk: the log is cut off, and the job as good as without
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def limit_threads(threads: int) -> None:

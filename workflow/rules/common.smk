@@ -37,7 +37,7 @@ MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
     "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
     " store",
-    "episode_length": "errors files job length store",
+    "episode_length": "blocks errors files job length store",
     "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation"
     " plugins policy preprocessing responses store",
     "score": "blocks errors files job masks perturbation plugins preprocessing scoring store",
