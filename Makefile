@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster check benchmark docs picture report unused clean-unused clean help
+.PHONY: run test test-cluster check benchmark docs picture report unused unlock clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -40,6 +40,9 @@ report: .venv/installed ## Pack all videos and pages into report.zip
 
 unused: .venv/installed ## List results that the config does not name
 	@$(RUN) snakemake list_unused --cores 1 $(OVERLAY)
+
+unlock: .venv/installed ## Free this folder of the lock of a run that was killed
+	@$(RUN) snakemake --unlock
 
 clean-unused: .venv/installed ## Remove results that the config does not name
 	@$(RUN) snakemake delete_unused --cores 1 $(OVERLAY)

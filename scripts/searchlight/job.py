@@ -67,7 +67,8 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
         notice(f"{one_line(error)} (log: {log})")
         sys.exit(1)
     except Exception as error:
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         notice(f"{type(error).__name__}: {one_line(error)} (log: {log})")
         sys.exit(1)
     finally:

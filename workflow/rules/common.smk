@@ -1,4 +1,5 @@
 # What the rules share: the validated config, and the functions that turn it into inputs and parameters.
+import atexit
 import os
 import sys
 from functools import cache
@@ -81,6 +82,22 @@ def say_unpinned():
         digest = recorded(f"results/agents/{name}/policy.safetensors").get("sha256")
         if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and digest is not None:
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
+
+
+def say_locked():
+    """Print what to do where the folder is locked, below what Snakemake says of it: it does not say what to type."""
+    from searchlight.locks import check_alone
+
+    given = workflow.execution_settings
+    if given is not None and given.lock and not workflow.dryrun:
+        try:
+            check_alone(".snakemake")
+        except SearchlightError as error:
+            print(error, file=sys.stderr)
+
+
+if workflow.is_main_process:
+    atexit.register(say_locked)
 
 
 def episodes():
