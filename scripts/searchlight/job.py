@@ -63,7 +63,8 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     except SearchlightError as error:
         # A user's mistake needs no traceback, and Snakemake's logger shows a failed job's log on the terminal.
         if error.__cause__ is not None:
-            print(f"cause: {type(error.__cause__).__name__}: {one_line(error.__cause__)}")
+            with suppress(OSError):  # of a log on a full disk
+                print(f"cause: {type(error.__cause__).__name__}: {one_line(error.__cause__)}")
         notice(f"{one_line(error)} (log: {log})")
         sys.exit(1)
     except Exception as error:

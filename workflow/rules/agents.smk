@@ -18,6 +18,7 @@ rule fetch_checkpoint:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
+        lineage=policy_lineage,
         source=checkpoint_source,
         digest=checkpoint_digest,
         bundled=str(BUNDLED),
@@ -42,7 +43,7 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        upstream=policy_lineage,
+        lineage=episode_lineage,
         episode=episode_settings,
     script:
         "../../scripts/rollout.py"
@@ -67,6 +68,6 @@ checkpoint episode_length:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        upstream=episode_lineage,
+        lineage=episode_lineage,
     script:
         "../../scripts/episode_length.py"

@@ -19,7 +19,7 @@ rule collect:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        upstream=saliency_of_clip_lineage,
+        lineage=clip_lineage,
         clip=clip_settings,
     script:
         "../../scripts/collect.py"
@@ -49,7 +49,7 @@ rule render_gameplay:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        upstream=episode_of_clip_lineage,
+        lineage=gameplay_lineage,
         frames=clip_frames,
         video=gameplay_settings,
     script:
@@ -96,7 +96,7 @@ rule render:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        upstream=clip_lineage,
+        lineage=videos_lineage,
         video=video_settings,
         gain=gain_settings,
     script:
@@ -127,7 +127,7 @@ rule page:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        upstream=videos_lineage,
+        lineage=page_lineage,
         page=page_settings,
     script:
         "../../scripts/page.py"

@@ -20,7 +20,7 @@ rule perturb:
         runtime=growing(15),
         gpu=int(settings.device == "cuda"),
     params:
-        upstream=episode_lineage,
+        lineage=responses_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
         device=settings.device,
@@ -45,7 +45,7 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        upstream=responses_lineage,
+        lineage=saliency_lineage,
         scorer=scorer_settings,
     script:
         "../../scripts/score.py"
