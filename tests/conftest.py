@@ -63,6 +63,11 @@ class Project:
 
     def snakemake(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user does; ``config`` is the text of a config of its own, laid over the default."""
+        command = self.command(*arguments, config=config)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def command(self, *arguments: str, config: str | None = None) -> list[str]:
+        """Return what ``snakemake`` runs, once its config is there."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         if "--cores" not in arguments:
             command += ["--cores", "2"]
@@ -70,7 +75,7 @@ class Project:
             path = self.folder / "test.yaml"
             path.write_text(config, encoding="utf-8")
             command += ["--configfile", path.name]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        return command
 
     def copy(self, folder: Path) -> Project:
         """Return a copy, results and Snakemake's memory of them included, dates kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -22,6 +23,8 @@ THREAD_VARIABLES = (
 )
 
 
+# Of prctl.
+_PARENT_DEATH_SIGNAL = 1
 # glibc's mallopt: serve arrays of up to 32 MiB from the heap, and keep what was freed.
 _MALLOPT = {-3: 32 * 1024**2, -1: 2**30, -2: 64 * 1024**2}
 
@@ -38,6 +41,7 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
         A function that says one line to the user: in the log, and on the terminal. Where that is a screen on which
         Snakemake draws its progress, the line would be drawn over; there the logger shows the log of a failed job.
     """
+    _end_with_parent()
     limit_threads(threads)
     warnings.simplefilter("ignore")  # libraries' advice to their own developers
     log = Path(log)
@@ -78,6 +82,13 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
                 stream.flush()
             except OSError:  # a full disk: the log is cut off, and the job as good as without
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this job when its Snakemake is killed, so that it does not go on beside the next run's."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # only Linux has it
+    if prctl is not None:
+        prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def limit_threads(threads: int) -> None:
