@@ -42,6 +42,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             partial.replace(path)
         except FileNotFoundError as error:
             raise SearchlightError(f"{path}: another job has begun to write it, allowed: one at a time") from error
+    except SearchlightError:
+        raise
     except Exception as error:
         # What a library says when it cannot write may be followed by what it says when it cannot close.
         cause = error
