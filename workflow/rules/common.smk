@@ -109,8 +109,14 @@ def episodes():
     }
 
 
-def pages():
-    return [f"results/clips/{clip}/index.html" for clip in settings.clips]
+def files_of_clips():
+    """Return all that a user looks at: a page alone would be enough for Snakemake where one of its videos is lost."""
+    files = []
+    for clip in settings.clips:
+        wildcards = SimpleNamespace(clip=clip)
+        files += [f"results/clips/{clip}/{name}" for name in ("index.html", "gameplay.mp4")]
+        files += stores_of_clip(wildcards) + videos_of_clip(wildcards)
+    return files
 
 
 def checkpoint_file(wildcards):
