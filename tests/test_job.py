@@ -35,6 +35,7 @@ def test_a_notice_goes_to_the_terminal_and_the_log(tmp_path: Path) -> None:
     ("body", "line", "traceback"),
     [
         (f"{USER} raise SearchlightError('key: bad\\nvalue')", "key: bad value", False),
+        ("raise PermissionError(13, 'No', 'file')", "PermissionError: [Errno 13] No: 'file'", False),
         ("raise KeyError('bug')", "KeyError: 'bug'", True),
         ("raise MemoryError", "MemoryError: MemoryError", True),
     ],

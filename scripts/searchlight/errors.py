@@ -1,5 +1,11 @@
 """The one exception that a user is meant to see."""
 
+import errno
+
+# What a disk says that is full, and what it says that may not be written to or is failing.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+OF_DISKS = FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+
 
 class SearchlightError(Exception):
     """A mistake or a fault that one line can explain: the file or key, what was found, what is allowed."""

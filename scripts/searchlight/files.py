@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import hashlib
 import secrets
@@ -12,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from searchlight.errors import SearchlightError, damaged, one_line
+from searchlight.errors import FULL, SearchlightError, damaged, one_line
 
 # What the name of a result begins with while it is written. What follows its name is of its writer's choosing.
 PARTIAL = ".partial-"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # A box of an mp4 that all players pass over: its length, its kind, then ours.
 _SEAL = (16).to_bytes(4, "big") + b"freeCRC="
 
@@ -62,7 +60,7 @@ def _is_about(error: BaseException, partial: Path) -> bool:
     if not isinstance(error, OSError):
         return False
     named = error.filename if isinstance(error.filename, str) else None
-    return error.errno in _FULL or (named is not None and Path(named) in (partial, *partial.parents))
+    return error.errno in FULL or (named is not None and Path(named) in (partial, *partial.parents))
 
 
 def seal(path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from searchlight.errors import SearchlightError, one_line
+from searchlight.errors import OF_DISKS, SearchlightError, one_line
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -72,8 +72,9 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
         notice(f"{one_line(error)} (log: {log})")
         sys.exit(1)
     except Exception as error:
-        with suppress(OSError):
-            traceback.print_exc()
+        if getattr(error, "errno", None) not in OF_DISKS:  # those are nobody's mistake in the code
+            with suppress(OSError):
+                traceback.print_exc()
         notice(f"{type(error).__name__}: {one_line(error)} (log: {log})")
         sys.exit(1)
     finally:
