@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from searchlight.errors import FULL, SearchlightError, damaged, one_line
+from searchlight.errors import FULL, SearchlightError, damaged
 
 # What the name of a result begins with while it is written. What follows its name is of its writer's choosing.
 PARTIAL = ".partial-"
@@ -49,7 +49,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             cause = cause.__context__
         if cause is None:
             raise
-        raise SearchlightError(f"{path}: cannot be written: {one_line(cause)}") from cause
+        raise SearchlightError(f"{path}: cannot be written: {cause.strerror}") from cause
     finally:
         if partial.exists():  # where nothing can be written, to remove what is not there fails too
             remove(partial)
