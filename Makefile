@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster check benchmark benchmark-scale docs picture report unused clean-unused clean help
+.PHONY: run test test-cluster faults check benchmark benchmark-scale docs picture report unused unlock clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -19,6 +19,9 @@ test: check ## Check style, then run all tests
 test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
 	@$(BIN)/python tests/local_slurm.py
 	@$(RUN) python -m pytest -m cluster
+
+faults: .venv/installed-test ## Kill runs at 50 random moments, and compare what is made in the end (minutes)
+	@$(RUN) python tests/faults.py
 
 check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) ruff check .
@@ -43,6 +46,9 @@ report: .venv/installed ## Pack all videos and pages into report.zip
 
 unused: .venv/installed ## List results that the config does not name
 	@$(RUN) snakemake list_unused --cores 1 $(OVERLAY)
+
+unlock: .venv/installed ## Free this folder of the lock of a run that was killed
+	@$(RUN) snakemake --unlock
 
 clean-unused: .venv/installed ## Remove results that the config does not name
 	@$(RUN) snakemake delete_unused --cores 1 $(OVERLAY)

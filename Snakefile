@@ -35,7 +35,7 @@ onsuccess:
 rule all:
     default_target: True
     input:
-        pages(),
+        files_of_clips(),
 
 
 # The episodes alone: to look at them, and for a sweep of many open ends, whose jobs are then all known at once.

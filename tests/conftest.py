@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,17 @@ def real_agent(name: str) -> Path:
     return path
 
 
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """As on a full disk, writing past ``size`` bytes fails, here and in processes that are started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 class Project:
     """A copy of the project in a folder of its own, to run Snakemake in."""
 
@@ -63,6 +77,11 @@ class Project:
 
     def snakemake(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user does; ``config`` is the text of a config of its own, laid over the default."""
+        command = self.command(*arguments, config=config)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def command(self, *arguments: str, config: str | None = None) -> list[str]:
+        """Return what ``snakemake`` runs, once its config is there."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         if "--cores" not in arguments:
             command += ["--cores", "2"]
@@ -70,7 +89,7 @@ class Project:
             path = self.folder / "test.yaml"
             path.write_text(config, encoding="utf-8")
             command += ["--configfile", path.name]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        return command
 
     def copy(self, folder: Path) -> Project:
         """Return a copy, results and Snakemake's memory of them included, dates kept."""

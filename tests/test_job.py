@@ -35,6 +35,7 @@ def test_a_notice_goes_to_the_terminal_and_the_log(tmp_path: Path) -> None:
     ("body", "line", "traceback"),
     [
         (f"{USER} raise SearchlightError('key: bad\\nvalue')", "key: bad value", False),
+        ("raise PermissionError(13, 'No', 'file')", "PermissionError: [Errno 13] No: 'file'", False),
         ("raise KeyError('bug')", "KeyError: 'bug'", True),
         ("raise MemoryError", "MemoryError: MemoryError", True),
     ],
@@ -67,3 +68,18 @@ def test_numerical_libraries_get_the_job_s_threads(tmp_path: Path) -> None:
     body = "import torch, zarr; print(torch.get_num_threads(), zarr.config.get('threading.max_workers'))"
     run(body, tmp_path / "job.log")
     assert (tmp_path / "job.log").read_text().split() == ["1", "1"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_log_on_a_full_disk_keeps_no_line_from_the_terminal() -> None:
+    done = run(f"{USER} raise SearchlightError('bad') from ValueError('x')", Path("/dev/full"))
+    assert (done.returncode, done.stderr) == (1, "rule: bad (log: /dev/full)\n")
+    assert run("notice('good')", Path("/dev/full")).returncode == 0
+
+
+def test_a_log_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("pass", tmp_path / "file" / "log")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"rule: {tmp_path / 'file' / 'log'}: cannot be written: ")
+    assert len(done.stderr.splitlines()) == 1

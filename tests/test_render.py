@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from conftest import files_no_larger_than
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -126,17 +125,6 @@ def noises_that_break_off(count: int) -> Iterator[np.ndarray]:
 class NoCaption(Caption):
     def parts(self) -> list[str]:
         return []
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """As on a full disk, writing past ``size`` bytes fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 Render = Callable[..., dict[str, Path]]
@@ -436,7 +424,10 @@ class TestEncoder:
     @pytest.mark.parametrize("count", [1, 2, 3, 10])
     def test_a_full_disk_leaves_nothing(self, count: int, tmp_path: Path) -> None:
         pictures = [noise(4, seed) for seed in range(count)]
-        with files_no_larger_than(200_000), pytest.raises(OSError, match="too large") as caught:
+        with (
+            files_no_larger_than(200_000),
+            pytest.raises(SearchlightError, match="too large") as caught,
+        ):
             encode(tmp_path / "video.mp4", pictures)
         # While the error is still alive: nothing may wait for Python to collect what the error holds.
         assert list(tmp_path.iterdir()) == [], caught.value

@@ -353,7 +353,7 @@ MODULES: dict[str, Edit] = {
     **modules("page.py searchlight/page.py searchlight/page.html", {"page": 3}, {}, "methods"),
     # Nothing is made by these: they read the config, write its reference, and list files.
     **modules("searchlight/config.py searchlight/lineage.py searchlight/reference.py", {}, {}, "blocks"),
-    **modules("list_unused.py delete_unused.py searchlight/unused.py", {}, {}, "clips"),
+    **modules("list_unused.py delete_unused.py searchlight/locks.py searchlight/unused.py", {}, {}, "clips"),
     # An episode has as many frames as before, however they are counted.
     **modules("episode_length.py searchlight/length.py", {}, {}, "methods"),
 }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from searchlight.errors import SearchlightError
-from searchlight.unused import check_alone, delete, find_unused, in_short
+from searchlight.unused import delete, find_unused, in_short
 
 PATTERNS = ["results/maps/{agent}/{block,\\d+}.zip", "results/logs/{agent}.log"]
 USED = {"results/maps/a/1.zip", "results/maps/a/2.zip", "results/logs/a.log"}
@@ -84,10 +83,3 @@ def test_a_folder_of_results_that_is_a_link_is_a_folder(tmp_path: Path) -> None:
     assert unused() == ["results/maps/b/1.zip"]
     delete("results", map(Path, unused()))
     assert list(Path("large").iterdir()) == []
-
-
-def test_another_snakemake_at_work_is_an_error() -> None:
-    check_alone(".snakemake")
-    write(".snakemake/locks/0.output.lock")
-    with pytest.raises(SearchlightError, match=r"^\.snakemake/locks: found the lock of another Snakemake"):
-        check_alone(".snakemake")

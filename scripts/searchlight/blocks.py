@@ -4,11 +4,12 @@ Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by 
 which blocks are needed and never what is in them.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Literal, TextIO
 
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, damaged
 
 
 def runs(start: int, stop: int, size: int) -> Iterator[slice]:
@@ -60,7 +61,13 @@ def read_length(file: TextIO) -> int:
     Raises:
         SearchlightError: the file holds something else.
     """
-    text = file.read().strip()
-    if not (text.isascii() and text.isdecimal()):
-        raise SearchlightError(f"{file.name}: damaged, delete it and run again (found {text[:20]!r})")
-    return int(text)
+    text = file.read()
+    length = text.partition(" ")[0]
+    if not (length.isascii() and length.isdecimal() and text == length_line(int(length))):
+        raise damaged(file.name, f"found {text[:20]!r}")
+    return int(length)
+
+
+def length_line(length: int) -> str:
+    """Return the line that says how many frames an episode has, with a checksum: any digits are a number."""
+    return f"{length} {zlib.crc32(str(length).encode()):08x}\n"

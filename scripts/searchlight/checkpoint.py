@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from safetensors.numpy import save
 
 from searchlight.architecture import read_architecture
 from searchlight.checkpoint_source import METADATA, RENEWED, local_path
-from searchlight.errors import SearchlightError, one_line
+from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.files import PARTIAL, digest_of, written_whole
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2 * 1024**3
 _NESTED = ("state_dict", "model", "model_state_dict")
 _DEEPEST = 8
+_CHECKSUM = "crc32"
 _SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
 
 
@@ -88,15 +90,44 @@ def fetch_checkpoint(
     with written_whole(output) as partial:
         # One entry, since the order of several is not kept, and equal weights should be equal bytes.
         # Not by save_file, which lets nobody else read the file, whatever the umask.
-        partial.write_bytes(save(tensors, {METADATA: json.dumps(metadata, sort_keys=True)}))
+        checked = {**metadata, _CHECKSUM: _checksum(tensors, metadata)}
+        partial.write_bytes(save(tensors, {METADATA: json.dumps(checked, sort_keys=True)}))
+
+
+def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return what ``fetch_checkpoint`` wrote, verified: the weights by name, and source, member, sha256, cell, actions.
+
+    Raises:
+        SearchlightError: the file is missing, cut off, or not what was written.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            metadata = json.loads(file.metadata()[METADATA])
+        checksum = metadata.pop(_CHECKSUM)
+        found = _checksum(tensors, metadata)
+    except (FileNotFoundError, PermissionError) as error:
+        raise SearchlightError(f"{path}: cannot be read: {one_line(error)}") from error
+    except Exception as error:  # whatever safetensors, json or numpy make of a damaged file
+        raise damaged(path, error) from error
+    if found != checksum:
+        raise damaged(path, f"found the checksum {found}, allowed: {checksum}")
+    metadata.pop(RENEWED, None)
+    return tensors, metadata
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return what ``fetch_checkpoint`` recorded: source, member, sha256, cell, actions."""
-    with safe_open(path, framework="numpy") as file:
-        metadata = json.loads(file.metadata()[METADATA])
-    metadata.pop(RENEWED, None)
-    return metadata
+    """Return what ``read_policy`` does, but for the weights."""
+    return read_policy(path)[1]
+
+
+def _checksum(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
+    """Return a checksum of weights and of what is recorded with them; safetensors have none."""
+    described = {name: [array.dtype.str, array.shape] for name, array in tensors.items()}
+    checksum = zlib.crc32(json.dumps([described, metadata], sort_keys=True).encode())
+    for name in sorted(tensors):
+        checksum = zlib.crc32(np.ascontiguousarray(tensors[name]), checksum)
+    return f"{checksum:08x}"
 
 
 def download(address: str, folder: Path) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from searchlight.blocks import length_line
 from searchlight.files import written_whole
 from searchlight.store import load
 
 
 def write_length(episode_path: str | Path, output: str | Path) -> None:
-    """Write how many frames an episode has, as a line of digits.
+    """Write how many frames an episode has, as a line.
 
     Args:
         episode_path: store written by ``searchlight.rollout``.
@@ -21,4 +22,4 @@ def write_length(episode_path: str | Path, output: str | Path) -> None:
     with load(episode_path) as episode:
         length = episode.shape("frame")[0]
     with written_whole(output) as partial:
-        partial.write_text(f"{length}\n", encoding="utf-8")
+        partial.write_text(length_line(length), encoding="utf-8")

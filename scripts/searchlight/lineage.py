@@ -1,7 +1,8 @@
 """What a result is made from, in a short text that changes with any of it.
 
-A job has the lineage of what it reads among its parameters. So it knows by itself that it is out of date: also where
-Snakemake, after a failure, finds the files that it reads missing and takes those that were made from them for enough.
+A job has the lineage of its result among its parameters. So it knows by itself that it is out of date: also where
+Snakemake, after a failure, finds the files that it reads missing and takes those that were made from them for enough;
+and where dates are no help.
 """
 
 from __future__ import annotations

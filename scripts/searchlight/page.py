@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from searchlight.files import written_whole
+from searchlight.files import read_sealed, written_whole
 from searchlight.layers import LAYERS
 from searchlight.store import load
 
@@ -102,4 +102,4 @@ def _about(path: str | Path) -> dict[str, Any]:
 
 
 def _base64(path: str | Path) -> str:
-    return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    return base64.b64encode(read_sealed(path)).decode("ascii")

@@ -11,10 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from searchlight.architecture import PADDING, STRIDE, Architecture, read_architecture
+from searchlight.checkpoint import read_policy
 from searchlight.preprocessing import OBSERVATION
 
 Memory = Mapping[str, Tensor]
@@ -113,10 +113,12 @@ def _gru(product: Tensor, recurrent: Tensor, memory: Memory) -> dict[str, Tensor
 
 
 def load_policy(path: str | Path) -> Policy:
-    """Load a policy from the safetensors that ``searchlight.checkpoint`` wrote, ready to be evaluated."""
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    policy = Policy(read_architecture(shapes, str(path)))
-    policy.load_state_dict(tensors)
+    """Load a policy from the safetensors that ``searchlight.checkpoint`` wrote, ready to be evaluated.
+
+    Raises:
+        SearchlightError: the file is missing or damaged.
+    """
+    tensors, _ = read_policy(path)
+    policy = Policy(read_architecture({name: array.shape for name, array in tensors.items()}, str(path)))
+    policy.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     return policy.eval().requires_grad_(False)

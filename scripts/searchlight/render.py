@@ -22,7 +22,7 @@ from av.video.reformatter import ColorRange
 from PIL import Image, ImageDraw, ImageFont
 
 from searchlight.blocks import check_frames, runs, scores_before
-from searchlight.files import written_whole
+from searchlight.files import seal, written_whole
 from searchlight.layers import LAYERS
 from searchlight.preprocessing import BOTTOM, SCREEN, TOP
 from searchlight.store import Reader, load
@@ -216,6 +216,7 @@ class Encoder:
 
     def __enter__(self) -> Encoder:
         partial = self._stack.enter_context(written_whole(self._path))
+        self._stack.push(lambda *error: seal(partial) if error[0] is None else None)
         options = {"movflags": "+faststart"}
         self._container = self._stack.enter_context(av.open(str(partial), "w", format="mp4", container_options=options))
         self._stack.push(self._flush)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from numcodecs.checksum32 import CRC32C
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore, ZipStore
 
-from searchlight.errors import SearchlightError, one_line
+from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.files import written_whole
 
 CHUNK_FRAMES = 16
@@ -228,12 +228,26 @@ def load(path: str | Path) -> Iterator[Reader]:
     if not path.exists():
         raise SearchlightError(f"{path}: no such file")
     with _damage_named(path):
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
         store = ZipStore(path, mode="r")
-        reader = Reader(path, zarr.open_group(store, mode="r"))
+        group = zarr.open_group(store, mode="r")
+        for name, array in group.arrays():
+            _check_chunks(name, array, names)
+        reader = Reader(path, group)
     try:
         yield reader
     finally:
         store.close()
+
+
+def _check_chunks(name: str, array: zarr.Array, names: Container[str]) -> None:
+    """Check that all chunks are there: zarr takes a missing one for zeros, and a byte in a name is enough for that."""
+    counts = [-(-length // size) for length, size in zip(array.shape, array.chunks, strict=True)]
+    for place in np.ndindex(*counts):
+        chunk = f"{name}/{array.metadata.encode_chunk_key(place)}"
+        if chunk not in names:
+            raise ValueError(f"found no {chunk}")
 
 
 @contextmanager
@@ -242,8 +256,10 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except (SearchlightError, MemoryError):
         raise
+    except PermissionError as error:
+        raise SearchlightError(f"{path}: cannot be read: {one_line(error)}") from error
     except Exception as error:  # whatever zip, zstd, crc32c or json make of a damaged file
-        raise SearchlightError(f"{path}: damaged, delete it and run again ({one_line(error)})") from error
+        raise damaged(path, error) from error
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from searchlight.errors import SearchlightError
 from searchlight.files import PARTIAL, remove
 
 
@@ -35,19 +34,6 @@ def find_unused(results: str | Path, patterns: Iterable[str], used: Container[st
 def in_short(unused: Sequence[Path]) -> str:
     """Return the number and the size of results in words."""
     return f"{len(unused)} unused, {sum(map(_size, unused)) / 1e6:.1f} MB"
-
-
-def check_alone(memory: str | Path) -> None:
-    """Check that no other Snakemake is at work: its config may name what this one does not.
-
-    Args:
-        memory: Snakemake's own folder, with the locks of those that make files.
-
-    Raises:
-        SearchlightError: there is a lock.
-    """
-    if any(Path(memory, "locks").glob("*.lock")):
-        raise SearchlightError(f"{memory}/locks: found the lock of another Snakemake, allowed: none is at work here")
 
 
 def delete(results: str | Path, unused: Iterable[Path]) -> None:

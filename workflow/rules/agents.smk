@@ -17,7 +17,7 @@ rule fetch_checkpoint:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        code=code("fetch_checkpoint"),
+        lineage=policy_lineage,
         source=checkpoint_source,
         digest=checkpoint_digest,
         bundled=str(BUNDLED),
@@ -41,8 +41,7 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code("rollout"),
-        upstream=policy_lineage,
+        lineage=episode_lineage,
         episode=episode_settings,
     script:
         "../../scripts/rollout.py"
@@ -66,6 +65,6 @@ checkpoint episode_length:
         runtime=growing(5),
     # Without its code: a number stays what it is, and Snakemake would run all that waits for a checkpoint again.
     params:
-        upstream=episode_lineage,
+        lineage=episode_lineage,
     script:
         "../../scripts/episode_length.py"

@@ -18,8 +18,7 @@ rule collect:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        code=code("collect"),
-        upstream=saliency_of_clip_lineage,
+        lineage=clip_lineage,
         clip=clip_settings,
     script:
         "../../scripts/collect.py"
@@ -48,8 +47,7 @@ rule render_gameplay:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        code=code("render_gameplay", "render"),
-        upstream=episode_of_clip_lineage,
+        lineage=gameplay_lineage,
         frames=clip_frames,
         video=gameplay_settings,
     script:
@@ -95,8 +93,7 @@ rule render:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code("render"),
-        upstream=clip_lineage,
+        lineage=videos_lineage,
         video=video_settings,
         gain=gain_settings,
     script:
@@ -126,8 +123,7 @@ rule page:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        code=code("page"),
-        upstream=videos_lineage,
+        lineage=page_lineage,
         page=page_settings,
     script:
         "../../scripts/page.py"

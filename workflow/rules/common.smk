@@ -1,4 +1,5 @@
 # What the rules share: the validated config, and the functions that turn it into inputs and parameters.
+import atexit
 import os
 import sys
 from functools import cache
@@ -32,9 +33,9 @@ try:
 except SearchlightError as error:
     sys.exit(str(error))
 
-# Snakemake does not see what a script imports. So a digest of the script and of the modules that it uses is a parameter
-# of its rule, and an edit reruns what it touches and nothing else. A digest, and no input files: these would have to be
-# where results are, such as in a bucket, and a fresh checkout would be newer than all results. A test compares this
+# Snakemake does not see what a script imports. So a digest of the script and of the modules that it uses is a part of its
+# results' lineage, and an edit reruns what it touches and nothing else. A digest, and no input files: these would have to
+# be where results are, such as in a bucket, and a fresh checkout would be newer than all results. A test compares this
 # table with the scripts' imports.
 MODULES = {
     "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
@@ -86,6 +87,22 @@ def say_unpinned():
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
 
 
+def say_locked():
+    """Print what to do where the folder is locked, below what Snakemake says of it: it does not say what to type."""
+    from searchlight.locks import check_alone
+
+    given = workflow.execution_settings
+    if given is not None and given.lock and not workflow.dryrun:
+        try:
+            check_alone(".snakemake")
+        except SearchlightError as error:
+            print(error, file=sys.stderr)
+
+
+if workflow.is_main_process:
+    atexit.register(say_locked)
+
+
 def episodes():
     """Return all episodes, and the lengths that clips with an open end wait for."""
     return {
@@ -95,8 +112,14 @@ def episodes():
     }
 
 
-def pages():
-    return [f"results/clips/{clip}/index.html" for clip in settings.clips]
+def files_of_clips():
+    """Return all that a user looks at: a page alone would be enough for Snakemake where one of its videos is lost."""
+    files = []
+    for clip in settings.clips:
+        wildcards = SimpleNamespace(clip=clip)
+        files += [f"results/clips/{clip}/{name}" for name in ("index.html", "gameplay.mp4")]
+        files += stores_of_clip(wildcards) + videos_of_clip(wildcards)
+    return files
 
 
 def checkpoint_file(wildcards):

@@ -1,5 +1,6 @@
-# What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have the lineage of what
-# they read as a parameter, so that they know by themselves that they are out of date; see searchlight.lineage.
+# What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have that of their
+# result as a parameter, so that they know by themselves that they are out of date; see searchlight.lineage. Dates cannot
+# tell it: after a clock went wrong, or where an older file came back with its date, an edit has the older one.
 
 
 @cache
@@ -31,6 +32,19 @@ def lineage_of_clip(clip, method):
     return lineage(code("collect"), saliency, clip_settings(SimpleNamespace(clip=clip, method=method)))
 
 
+@cache
+def lineage_of_gameplay(clip):
+    wildcards = SimpleNamespace(clip=clip)
+    played = lineage_of_episode(settings.clips[clip].agent, settings.clips[clip].seed)
+    return lineage(code("render_gameplay", "render"), played, clip_frames(wildcards), gameplay_settings(wildcards))
+
+
+@cache
+def lineage_of_videos(clip, method):
+    wildcards = SimpleNamespace(clip=clip, method=method)
+    return lineage(code("render"), lineage_of_clip(clip, method), video_settings(wildcards), gain_settings(wildcards))
+
+
 def policy_lineage(wildcards):
     return lineage_of_policy(wildcards.agent)
 
@@ -40,31 +54,25 @@ def episode_lineage(wildcards):
 
 
 def responses_lineage(wildcards):
-    perturbation = settings.methods[wildcards.method].perturbation
-    return lineage_of_responses(wildcards.agent, wildcards.seed, perturbation)
+    return lineage_of_responses(wildcards.agent, wildcards.seed, wildcards.perturbation)
 
 
-def saliency_of_clip_lineage(wildcards):
-    clip = settings.clips[wildcards.clip]
-    return lineage_of_saliency(clip.agent, clip.seed, wildcards.method)
-
-
-def episode_of_clip_lineage(wildcards):
-    clip = settings.clips[wildcards.clip]
-    return lineage_of_episode(clip.agent, clip.seed)
+def saliency_lineage(wildcards):
+    return lineage_of_saliency(wildcards.agent, wildcards.seed, wildcards.method)
 
 
 def clip_lineage(wildcards):
     return lineage_of_clip(wildcards.clip, wildcards.method)
 
 
+def gameplay_lineage(wildcards):
+    return lineage_of_gameplay(wildcards.clip)
+
+
 def videos_lineage(wildcards):
-    """Return the lineage of all that a page shows."""
-    gameplay = lineage(
-        code("render_gameplay", "render"),
-        episode_of_clip_lineage(wildcards),
-        clip_frames(wildcards),
-        gameplay_settings(wildcards),
-    )
-    clips = [lineage_of_clip(wildcards.clip, method) for method in settings.clips[wildcards.clip].methods]
-    return lineage(code("render"), gameplay, clips, video_settings(wildcards))
+    return lineage_of_videos(wildcards.clip, wildcards.method)
+
+
+def page_lineage(wildcards):
+    videos = [lineage_of_videos(wildcards.clip, method) for method in settings.clips[wildcards.clip].methods]
+    return lineage(code("page"), lineage_of_gameplay(wildcards.clip), videos, page_settings(wildcards))

@@ -19,8 +19,7 @@ rule perturb:
         runtime=growing(15),
         gpu=int(settings.device == "cuda"),
     params:
-        code=code("perturb"),
-        upstream=episode_lineage,
+        lineage=responses_lineage,
         perturbation=perturbation_settings,
         block_size=settings.block_size,
         device=settings.device,
@@ -44,8 +43,7 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        code=code("score"),
-        upstream=responses_lineage,
+        lineage=saliency_lineage,
         scorer=scorer_settings,
     script:
         "../../scripts/score.py"
