@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from baseline import Case, frame_maps, notebook_policy
-from cases import CLIP, EPISODE, POLICY, SPECS, Spec, frames, our_maps, perturbation_of, window
+from cases import CLIP, CONFIG, EPISODE, POLICY, SPECS, Spec, frames, our_maps, perturbation_of, window
 from searchlight.boxes import boxes_after
 from searchlight.engine import geometry
 from searchlight.policy import Policy, load_policy
@@ -25,7 +25,8 @@ from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import Occlu
 from xaitk_saliency.impls.perturb_image.sliding_window import SlidingWindow
 
 STRIDES = (20, 10, 5, 4, 3)
-BLOCKS = (20, 40, 80, 160, 320)
+BLOCKS = (40, 80, 160, 240, 320)
+BLOCK_SIZE = CONFIG["block_size"]
 OPERATIONS = {
     **dict.fromkeys(("conv2d", "addmm", "addmm_", "linear"), "convolutions and products"),
     **dict.fromkeys(("exp", "clamp_", "sub_", "maximum"), "activation (ELU)"),
@@ -115,14 +116,14 @@ def by_frames() -> list[dict[str, float]]:
 
 
 def by_cores() -> list[dict[str, float]]:
-    """Measure jobs of 160 frames, one on each of 1, 2, 4 … cores."""
+    """Measure jobs of whole blocks, one on each of 1, 2, 4 … cores."""
     counts = [1]
-    while counts[-1] * 2 <= min(os.cpu_count() or 1, CLIP["frames"][0] // 160):
+    while counts[-1] * 2 <= min(os.cpu_count() or 1, CLIP["frames"][0] // BLOCK_SIZE):
         counts.append(counts[-1] * 2)
     found = []
     for cores in counts:
-        taken = _jobs_seconds(cores, 160)
-        found.append({"cores": cores, "frames_a_second": 160 * cores / taken})
+        taken = _jobs_seconds(cores, BLOCK_SIZE)
+        found.append({"cores": cores, "frames_a_second": BLOCK_SIZE * cores / taken})
     return found
 
 

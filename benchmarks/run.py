@@ -232,7 +232,7 @@ def report(results: dict[str, Any]) -> str:
             ],
         ),
         _table(
-            "Cores (blocks of 160 frames of `notebook`, start-up included)",
+            f"Cores (blocks of {CONFIG['block_size']} frames of `notebook`, start-up included)",
             ("cores", "frames a second"),
             [(f"{row['cores']}", f"{row['frames_a_second']:.0f}") for row in results["cores"]],
         ),

@@ -31,7 +31,7 @@ RESULTS = ROOT / "benchmarks" / "scale.json"
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", "environment.yml")
 BLOCKS = (10, 100, 1_000, 10_000)
 AN_EPISODE = 100  # blocks
-BLOCK_SIZE = 160
+BLOCK_SIZE = 240
 # Of runs: from the one to the other job that is done, so that the plan is left out.
 FIRST, LAST = 10, 40
 RUNS = [

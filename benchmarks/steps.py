@@ -19,66 +19,52 @@ from searchlight.responses import perturb_block
 from searchlight.rollout import play_episode
 from searchlight.scoring import score_block
 
-FRAMES = 320
+SMALL, LARGE = 40, 360
 
 
-def _ms(work: Callable[[], Any], count: int) -> float:
-    start = time.perf_counter()
-    work()
-    return 1e3 * (time.perf_counter() - start) / count
+def _ms(work: Callable[[int], Any], small: int = SMALL, large: int = LARGE) -> float:
+    """Return the milliseconds a frame between a small piece of work and a large one, after a first small one."""
+    work(small)
+    taken = []
+    for count in (small, large):
+        start = time.perf_counter()
+        work(count)
+        taken.append(time.perf_counter() - start)
+    return 1e3 * (taken[1] - taken[0]) / (large - small)
 
 
 def steps() -> list[dict[str, Any]]:
-    """Measure each step on ``FRAMES`` frames of the notebook's method, one thread, after a first small go."""
+    """Measure each step on the notebook's method, on one thread."""
     spec, scorer = SPECS["notebook"]
     agent = {"agent": CLIP["agent"], "actions": "sample", "seed": CLIP["seed"]}
     agent |= {name: CONFIG["agents"][CLIP["agent"]][name] for name in ("env", "preprocessing")}
+    about = {"clip": "demo", "method": "occlusion", "scale": "frame"}
+    look = {"style": Style(**CONFIG["video"]), "gain": 1, "fps": CLIP["fps"], "threads": 1}
+    played = {"clip": "demo", "zoom": CONFIG["video"]["zoom"], "fps": CLIP["fps"], "threads": 1}
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
         folder = Path(name)
+        for count in (SMALL, LARGE):
+            perturbation = {**spec, "memory_lag": 0}
+            output = folder / f"responses{count}"
+            perturb_block(POLICY, EPISODE, output, perturbation=perturbation, block=0, block_size=count)
 
         def play(count: int) -> None:
             play_episode(POLICY, folder / "episode", **agent, max_steps=count)
 
-        play(20)
-        found = [{"step": "rollout, a step", "ms": _ms(lambda: play(1000), 1000), "target": 1.5}]
-        blocks = range(2)
-        perturbation = {**spec, "memory_lag": 0}
-        for block in blocks:
-            perturb_block(
-                POLICY,
-                EPISODE,
-                folder / f"responses{block}",
-                perturbation=perturbation,
-                block=block,
-                block_size=FRAMES // 2,
-            )
+        def score(count: int) -> None:
+            score_block(folder / f"responses{count}", folder / f"maps{count}", scorer=check("scorer", scorer))
 
-        def score() -> None:
-            for block in blocks:
-                score_block(folder / f"responses{block}", folder / f"maps{block}", scorer=check("scorer", scorer))
+        def collect(count: int) -> None:
+            maps, clip = [folder / f"maps{count}"], folder / f"clip{count}"
+            collect_clip(EPISODE, maps, clip, frames=(0, count - 1), **about)
 
-        def collect() -> None:
-            maps = [folder / f"maps{block}" for block in blocks]
-            collect_clip(
-                EPISODE, maps, folder / "clip", clip="demo", frames=(0, FRAMES - 1), method="occlusion", scale="frame"
-            )
+        def render(count: int) -> None:
+            videos = {layer: folder / f"{layer}.mp4" for layer in LAYERS}
+            render_method(folder / f"clip{count}", videos, **look)
+            render_gameplay(EPISODE, folder / "gameplay.mp4", frames=(0, count - 1), **played)
 
-        score()
-        both = _ms(score, FRAMES) + _ms(collect, FRAMES)
-        found.append({"step": "score and collect, a frame and method", "ms": both, "target": 2})
-        video = {"zoom": CONFIG["video"]["zoom"], "fps": CLIP["fps"], "threads": 1}
-        videos = {layer: folder / f"{layer}.mp4" for layer in LAYERS}
-        look = {"style": Style(**CONFIG["video"]), "gain": 1, "fps": CLIP["fps"], "threads": 1}
-
-        def render() -> None:
-            render_method(folder / "clip", videos, **look)
-            render_gameplay(EPISODE, folder / "gameplay.mp4", clip="demo", frames=(0, FRAMES - 1), **video)
-
-        found.append(
-            {
-                "step": "render, a frame: all videos of a clip of one method",
-                "ms": _ms(render, FRAMES),
-                "target": 10,
-            }
-        )
-    return found
+        return [
+            {"step": "rollout, a step", "ms": _ms(play, 100, 1100), "target": 1.5},
+            {"step": "score and collect, a frame and method", "ms": _ms(score) + _ms(collect), "target": 2},
+            {"step": "render, a frame: all videos of a clip of one method", "ms": _ms(render), "target": 10},
+        ]

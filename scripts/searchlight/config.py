@@ -270,7 +270,7 @@ class Video(Table):
 class Config(Table):
     """Everything that a run depends on."""
 
-    block_size: Int = Field(160, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    block_size: Int = Field(240, gt=0, description="Consecutive frames that one `perturb` job works on.")
     device: Literal["cpu", "cuda"] = Field(
         "cpu",
         description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for: "

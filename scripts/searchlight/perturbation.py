@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from searchlight.masks import Masks, make_masks
 from searchlight.preprocessing import BOTTOM, CELL, OBSERVATION, PREPROCESSINGS, SCREEN, TOP
@@ -225,6 +224,8 @@ def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
     """Return what hides pixels: an image of the image's shape, or one level or colour."""
     if not isinstance(fill, dict):
         return np.asarray(fill, dtype=image.dtype)
+    from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
+
     sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
     blurred = gaussian_filter(image.astype(np.float32), sigma)
     return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
