@@ -80,19 +80,28 @@ def copy_project(folder: Path) -> Path:
 
 
 def planned(folder: Path, blocks: int) -> dict[str, float]:
-    """Measure a dry run: how many jobs it plans, seconds, and peak memory in MB."""
+    """Measure a dry run: how many jobs it plans, seconds, peak memory in MB, and seconds where it prints each job."""
     copy_project(folder)
-    start = time.perf_counter()
-    with snakemake(folder, sweep(blocks, max(1, blocks // AN_EPISODE)), ("--dry-run", "--cores", "1")) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - start
-    said = (folder / "output").read_text()
-    total = re.search(r"^ *total +(\d+)", said, re.MULTILINE)
-    if process.returncode or total is None:
-        sys.exit(said)
-    cpu = used.ru_utime + used.ru_stime
-    return {"blocks": blocks, "jobs": int(total[1]), "wall_s": wall, "cpu_s": cpu, "peak_mb": used.ru_maxrss / 1024}
+    taken = {}
+    for options in ((), ("--quiet",)):
+        start = time.perf_counter()
+        config = sweep(blocks, max(1, blocks // AN_EPISODE))
+        with snakemake(folder, config, ("--dry-run", "--cores", "1", *options)) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        taken[options] = time.perf_counter() - start
+        said = (folder / "output").read_text()
+        total = re.search(r"^ *total +(\d+)", said, re.MULTILINE)
+        if process.returncode or total is None:
+            sys.exit(said)
+    return {
+        "blocks": blocks,
+        "jobs": int(total[1]),
+        "wall_s": taken["--quiet",],
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_mb": used.ru_maxrss / 1024,
+        "printed_wall_s": taken[()],
+    }
 
 
 def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> dict[str, Any]:
@@ -139,9 +148,11 @@ def main() -> None:
         plans = [planned(root / str(blocks), blocks) for blocks in track(BLOCKS, "Plans")]
         runs = [run_empty(root / f"run-{number}", *run) for number, run in enumerate(track(RUNS, "Runs"))]
     RESULTS.write_text(json.dumps({"machine": machine(), "plans": plans, "runs": runs}, indent=2) + "\n", "utf-8")
-    plan = Table("blocks", "jobs", "seconds", "of a processor", "a job, ms", "peak MB", title="A dry run")
+    plan = Table(
+        "blocks", "jobs", "seconds", "where each is printed", "a job, ms", "peak MB", title="A dry run, --quiet"
+    )
     for row in plans:
-        times = (f"{row[name]:.1f}" for name in ("wall_s", "cpu_s"))
+        times = (f"{row[name]:.1f}" for name in ("wall_s", "printed_wall_s"))
         a_job = 1e3 * row["cpu_s"] / row["jobs"]
         plan.add_row(f"{row['blocks']:,}", f"{row['jobs']:,}", *times, f"{a_job:.1f}", f"{row['peak_mb']:.0f}")
     run = Table(
