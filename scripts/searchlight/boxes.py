@@ -178,8 +178,8 @@ def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> 
             moved = moved * held.pitches[mask] + held.first[mask]
         inside = (offset >= 0) & (offset < before.sizes[mask, axis])
         kept = (tap + convolution.margins[axis][0]) * (pitch if axis == 0 else 1)
-        own.append(np.where(inside, moved, outside).astype(np.int32)[:, where])
-        unperturbed.append(kept.astype(np.int32)[:, where])
+        own.append(np.where(inside, moved, outside).astype(np.int32).take(where, axis=1))
+        unperturbed.append(kept.astype(np.int32).take(where, axis=1))
     found = np.empty((len(row), convolution.kernel[0] * convolution.kernel[1]), np.int32)
     for tap, (down, right) in enumerate(np.ndindex(convolution.kernel)):
         np.maximum(own[0][down] + own[1][right], unperturbed[0][down] + unperturbed[1][right], out=found[:, tap])
