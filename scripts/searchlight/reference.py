@@ -82,8 +82,8 @@ def render_reference() -> str:
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
-One `perturb` job works on one block. It takes about two seconds to start, then 9 ms a frame for windows of 5x5 on the
-screen, 35 ms for wide radial masks, 260 ms for a thousand masks of RISE ([measured](../benchmarks/README.md)). Choose a
+One `perturb` job works on one block. It takes about two seconds to start, then 10 ms a frame for windows of 5x5 on the
+screen, 35 ms for wide radial masks, 270 ms for a thousand masks of RISE ([measured](../benchmarks/README.md)). Choose a
 block that works for longer than it takes to start: 240 frames do for the default's windows, 60 for its radial masks, 16
 for RISE. Smaller blocks spread over more cores and are lost more cheaply when a job fails; larger ones also compute
 frames at the ends of a clip that it does not show, since a block is always whole. Results are bit-identical either way,
