@@ -274,8 +274,8 @@ def report(results: dict[str, Any]) -> str:
         "Each layer has only 32 channels: a position takes 9,216 multiply-adds, a tenth of a microsecond, and 1,152\n"
         "bytes that must be gathered for them, and 128 that are written and gone over by the activation. So moving\n"
         "numbers takes as long as computing with them, and `upstream` stays below its target. Tried and slower:\n"
-        "classes of boxes of one size by oneDNN's convolution (46 ms where this took 33), smaller or larger pieces at a\n"
-        "time (31 to 38 ms); no faster: the bias as one more tap.\n",
+        "classes of boxes of one size by oneDNN's convolution (46 ms where this took 33), smaller or larger pieces at\n"
+        "a time (31 to 38 ms); no faster: the bias as one more tap.\n",
     ]
     return "\n".join(parts)
 
