@@ -81,6 +81,8 @@ def observations_from_patches(perturbation: Perturbation, screen: np.ndarray) ->
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
     for found in perturbation.patches(screen, observation):
         height, width = found.values.shape[1:]
+        # Cut to the largest change among them: what is computed from them grows with their size.
+        assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
         for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
             place = (slice(top, top + height), slice(left, left + width))
             rows, columns = np.nonzero(whole[mask][place] != patch)

@@ -32,7 +32,7 @@ class Patches:
         masks: (n,) their indices.
         boxes: (n, 4) top, bottom, left and right of the pixels that change.
         corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the observation from there on.
+        values: (n, height, width) float32, the observation from there on; as large as the largest box.
     """
 
     masks: np.ndarray
@@ -235,7 +235,7 @@ def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
 
 
 def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
-    """Yield, of patches (n, height, width, …) at ``corners``, those that change, with the boxes of what changes."""
+    """Yield, of patches (n, height, width, …) at ``corners``, those that change, cut to the largest change."""
     differs = before != after
     if differs.ndim == 4:
         differs = differs.any(axis=3)
@@ -246,10 +246,20 @@ def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: 
     if not len(kept):
         return
     (height, width), (top, left) = differs.shape[1:], corners.T
-    boxes = [
-        top + rows.argmax(axis=1),
-        top + height - rows[:, ::-1].argmax(axis=1),
-        left + columns.argmax(axis=1),
-        left + width - columns[:, ::-1].argmax(axis=1),
-    ]
-    yield Patches(masks, np.stack(boxes, axis=1), corners, after)
+    boxes = np.stack(
+        [
+            top + rows.argmax(axis=1),
+            top + height - rows[:, ::-1].argmax(axis=1),
+            left + columns.argmax(axis=1),
+            left + width - columns[:, ::-1].argmax(axis=1),
+        ],
+        axis=1,
+    )
+    size = (boxes[:, 1::2] - boxes[:, ::2]).max(axis=0)
+    if tuple(size) != (height, width):
+        starts = np.minimum(boxes[:, ::2], corners + (height, width) - size)
+        # All patches below each other are one image to cut from.
+        below = np.arange(len(masks))[:, None] * (height, 0)
+        after = crops(after.reshape(-1, *after.shape[2:]), starts - corners + below, tuple(size.tolist()))
+        corners = starts
+    yield Patches(masks, boxes, corners, after)
