@@ -13,9 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from searchlight.job import THREAD_VARIABLES, limit_threads
 
@@ -27,6 +25,7 @@ from baseline import CASES, Maps, frame_maps, notebook_policy  # noqa: E402
 from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, frames, our_maps  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
 from machine import machine  # noqa: E402
+from report import plot, report  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from searchlight.plugins import check  # noqa: E402
@@ -155,129 +154,6 @@ def end_to_end() -> dict[str, float]:
         "frames_ours": 601,
         "frames_baseline": END_FRAMES,
     }
-
-
-def plot(rows: Sequence[dict[str, float]], path: Path) -> None:
-    """Draw time a frame, and the ratio, against the number of masks."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    masks = [row["masks"] for row in rows]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    left.loglog(masks, [row["baseline_s"] for row in rows], "o-", color="#999999", label="notebook's way")
-    left.loglog(masks, [row["ours_s"] for row in rows], "o-", color="#3060ff", label="Searchlight")
-    left.set(xlabel="masks", ylabel="seconds a frame", title="Time")
-    left.legend(frameon=False)
-    right.semilogx(masks, [row["ratio"] for row in rows], "o-", color="#ff2020")
-    right.set(xlabel="masks", ylabel="times faster", title="Ratio", ylim=(0, None))
-    for axes in (left, right):
-        axes.set_xticks(masks, [f"{count:.0f}" for count in masks], minor=False)
-        axes.minorticks_off()
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"## {title}", "", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
-
-
-def report(results: dict[str, Any]) -> str:
-    """Return the results as Markdown."""
-    about = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
-    cases, whole = results["cases"], results["cases"]["end_to_end"]
-    parts = [
-        "# Benchmark\n",
-        "Written by `make benchmark`, which measures the notebook's way (`baseline.py`) and Searchlight one after the\n"
-        f"other on the same frames of the bundled agent, on one thread.\n\nMachine: {about}.\n",
-        _table(
-            "A frame, from the screen to the maps",
-            ("case", "notebook's way", "Searchlight", "ratio", "target", "largest difference", "peak memory, MB"),
-            [
-                (
-                    f"`{case}`",
-                    f"{1e3 * row['baseline_s']:.0f} ms",
-                    f"{1e3 * row['ours_s']:.1f} ms",
-                    f"{row['ratio']:.1f}",
-                    str(row["target"]),
-                    f"{row['max_abs_difference']:.0e}",
-                    f"{row['baseline_peak_mb']:.0f} (5 frames), {row['peak_mb']:.0f} (a block)",
-                )
-                for case, row in cases.items()
-                if case != "end_to_end"
-            ],
-        ),
-        f"From nothing to videos, {whole['frames_ours']} frames, `notebook`, 2 threads: {whole['baseline_s']:.0f} s by "
-        f"the notebook's way\n(extrapolated from {whole['frames_baseline']} frames, without its episode and video), "
-        f"{whole['ours_s']:.0f} s by `snakemake --cores 2`: {whole['ratio']:.0f}\ntimes (target {whole['target']}).\n",
-        "`upstream` perturbs the observation by wide, blurred patches, so that much of the network is to be computed\n"
-        "again under each mask; `rise` changes all of it, and needs whole forwards.\n",
-        _table(
-            "Number of masks (`notebook`, windows further apart or closer)",
-            ("masks", "notebook's way, s a frame", "Searchlight, ms a frame", "ratio"),
-            [
-                (f"{row['masks']}", f"{row['baseline_s']:.2f}", f"{1e3 * row['ours_s']:.1f}", f"{row['ratio']:.0f}")
-                for row in results["masks"]
-            ],
-        ),
-        "![Time and ratio against the number of masks](results.png)\n",
-        _table(
-            "Frames of a block (a `perturb` job of `notebook` on each of two cores)",
-            ("frames", "seconds", "of it start-up"),
-            [
-                (f"{row['frames']}", f"{row['seconds']:.1f}", f"{row['start_up_share']:.0%}")
-                for row in results["frames"]
-            ],
-        ),
-        _table(
-            f"Cores (blocks of {CONFIG['block_size']} frames of `notebook`, start-up included)",
-            ("cores", "frames a second"),
-            [(f"{row['cores']}", f"{row['frames_a_second']:.0f}") for row in results["cores"]],
-        ),
-        _table(
-            "The other steps (start-up left out)",
-            ("step", "ms", "target"),
-            [(row["step"], f"{row['ms']:.2f}", f"{row['target']}") for row in results["steps"]],
-        ),
-        _table(
-            "Where the time goes (by Python's profiler, which makes small calls look dearer)",
-            ("stage", *(f"`{case}`" for case in SPECS)),
-            [
-                (stage, *(f"{results['profile'][case].get(stage, 0):.0%}" for case in SPECS))
-                for stage in results["profile"]["notebook"]
-            ],
-        ),
-        _table(
-            "Distance to the limit",
-            (
-                "case",
-                "multiply-adds of one forward a mask",
-                "that cannot be left out",
-                "at the rate of a large float32 matrix product",
-                "Searchlight",
-                "times that",
-            ),
-            [
-                (
-                    f"`{case}`",
-                    f"{row['multiply_adds_of_whole_forwards'] / 1e6:,.0f} M",
-                    f"{row['multiply_adds_needed'] / 1e6:,.0f} M",
-                    f"{1e3 * row['limit_s']:.1f} ms ({row['rate'] / 1e9:.0f} G/s)",
-                    f"{1e3 * row['ours_s']:.1f} ms",
-                    f"{row['times_the_limit']:.1f}",
-                )
-                for case, row in results["limits"].items()
-            ],
-        ),
-        "Each layer has only 32 channels: a position takes 9,216 multiply-adds, a tenth of a microsecond, and 1,152\n"
-        "bytes that must be gathered for them, and 128 that are written and gone over by the activation. So moving\n"
-        "numbers takes as long as computing with them, and `upstream` stays below its target. Tried and slower:\n"
-        "classes of boxes of one size by oneDNN's convolution (46 ms where this took 33), smaller or larger pieces at\n"
-        "a time (31 to 38 ms); no faster: the bias as one more tap.\n",
-    ]
-    return "\n".join(parts)
 
 
 def main() -> None:

@@ -6,14 +6,16 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.job import limit_threads
 from searchlight.rollout import play_episode
+from searchlight.store import Variable, create
 
 limit_threads(1)
 
@@ -50,6 +52,14 @@ def episode_path(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
+def save(path: Path, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
+    """Write a store of whole arrays."""
+    with create(path) as writer:
+        for name, variable in variables.items():
+            writer.variable(name, variable)
+        writer.attributes(attributes)
+
+
 def real_agent(name: str) -> Path:
     """Return a real public agent's checkpoint, or skip the test."""
     path = AGENTS / name
@@ -79,6 +89,12 @@ class Project:
         """Run Snakemake as a user does; ``config`` is the text of a config of its own, laid over the default."""
         command = self.command(*arguments, config=config)
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def completed(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake, which has to succeed."""
+        done = self.snakemake(*arguments, config=config)
+        assert done.returncode == 0, done.stderr
+        return done
 
     def command(self, *arguments: str, config: str | None = None) -> list[str]:
         """Return what ``snakemake`` runs, once its config is there."""

@@ -34,8 +34,7 @@ SECONDS = 300
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a finished local run of two blocks."""
     project = new_project(tmp_path_factory.mktemp("local") / "project")
-    done = project.snakemake(config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    project.completed(config=CONFIG)
     return project
 
 
@@ -114,8 +113,7 @@ def assert_completed(run: Run, unfinished: Project, finished: Project) -> None:
 def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
     """Return what the jobs of each rule ask for at an attempt."""
     options = ("--dry-run", "--forceall", "--workflow-profile", "none", "--attempt", str(attempt))
-    done = project.snakemake(*options, config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    done = project.completed(*options, config=CONFIG)
     rules = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", done.stdout + done.stderr)
     return {
         rule: {name: int(value) for name, value in re.findall(r"\b(mem_mb|runtime)=(\d+)", text)}

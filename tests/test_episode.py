@@ -13,7 +13,7 @@ import pytest
 import torch
 import xarray as xr
 import zarr
-from conftest import BUNDLED, ROOT, STEPS, real_agent
+from conftest import BUNDLED, ROOT, STEPS, real_agent, save
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.environment import make_environment
 from searchlight.errors import SearchlightError
@@ -21,7 +21,7 @@ from searchlight.policy import load_policy
 from searchlight.preprocessing import PREPROCESSINGS
 from searchlight.responses import perturb_block
 from searchlight.rollout import play_episode
-from searchlight.store import Variable, load, save
+from searchlight.store import Variable, load
 
 SETTINGS = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
 PERTURBATION: dict[str, Any] = {

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from conftest import ROOT, Project, files_no_larger_than, new_project
+from conftest import ROOT, Project, files_no_larger_than, new_project, save
 from faults import CONFIG, VICTIMS, Run, contents, differing, kill_until_done
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,8 @@ from searchlight.checkpoint import read_policy
 from searchlight.errors import SearchlightError
 from searchlight.files import read_sealed, written_whole
 from searchlight.locks import check_alone
-from searchlight.store import Variable, load, save
+from searchlight.store import Variable, load
+from snakemake.utils import update_config
 
 RESULTS = {
     "policy": "agents/breakout/policy.safetensors",
@@ -48,8 +49,7 @@ DAMAGED = "damaged, delete it and run again"
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a finished run."""
     project = new_project(tmp_path_factory.mktemp("faults") / "finished")
-    done = project.snakemake(config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    project.completed(config=CONFIG)
     return project
 
 
@@ -233,8 +233,7 @@ def assert_said(lines: list[str], start: str) -> None:
 
 def assert_recovers(project: Project, reference: dict[str, bytes]) -> None:
     """Check that the next run completes, with the right results; what they were made from may stay missing."""
-    done = project.snakemake(config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    project.completed(config=CONFIG)
     ours = contents(project)
     assert [name for name in differing(project, reference) if name in ours or name.startswith("clips/")] == []
 
@@ -293,8 +292,7 @@ def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: 
         lines = lines_of(mine.snakemake(f"results/{store}", config=CONFIG), mine)
     assert_said(lines, f"collect: results/{store}: cannot be written: ")
     assert differing(mine, reference) == [store]
-    done = mine.snakemake(f"results/{store}", config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    mine.completed(f"results/{store}", config=CONFIG)
     assert differing(mine, reference) == []
 
 
@@ -324,7 +322,9 @@ def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, by
     before = script.read_text()
     script.write_text(f"{before}# edited\n")
     config = mine.folder / "config/config.yaml"
-    config.write_text(yaml.safe_dump(overlaid(yaml.safe_load(config.read_text()), yaml.safe_load(CONFIG))))
+    edited = yaml.safe_load(config.read_text())
+    update_config(edited, yaml.safe_load(CONFIG))
+    config.write_text(yaml.safe_dump(edited))
     with pool(1) as worker:
         assert worker.submit(plan, mine.folder).result() == {"render/small/occlusion", "page/small"}
     script.write_text(before)
@@ -347,12 +347,6 @@ def date(path: Path, seconds: float) -> None:
     """Set the date of a file to some seconds from now."""
     stamp = time.time() + seconds
     os.utime(path, (stamp, stamp))
-
-
-def overlaid(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return a config with another laid over it, as Snakemake does."""
-    both = {key: overlaid(under[key], over[key]) for key in under.keys() & over.keys() if isinstance(over[key], dict)}
-    return {**under, **over, **both}
 
 
 @pytest.mark.workflow

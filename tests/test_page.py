@@ -13,13 +13,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from conftest import save
 from PIL import Image
 from searchlight.errors import SearchlightError
 from searchlight.layers import LAYERS
 from searchlight.page import write_page
 from searchlight.preprocessing import OBSERVATION, SCREEN
 from searchlight.render import STRIP_HEIGHT, Style, render_gameplay, render_method
-from searchlight.store import Variable, load, save
+from searchlight.store import Variable, load
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import files_no_larger_than
+from conftest import files_no_larger_than, save
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -32,7 +32,7 @@ from searchlight.render import (
     render_gameplay,
     render_method,
 )
-from searchlight.store import Variable, load, save
+from searchlight.store import Variable, load
 
 STYLE = Style(zoom=1, opacity=0.8, highlight="#ff0000", actor="#3060ff", critic="#ff2020")
 CAPTION = Caption(step=1720, score=101, action="FIRE", value=4.39)

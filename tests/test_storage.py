@@ -39,8 +39,7 @@ def server() -> Iterator[None]:
 def remote(server: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a finished run whose results are in the bucket."""
     project = new_project(tmp_path_factory.mktemp("remote") / "project")
-    done = project.snakemake(*STORAGE, config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    project.completed(*STORAGE, config=CONFIG)
     return project
 
 
@@ -57,8 +56,7 @@ def results(contents: dict[str, bytes]) -> dict[str, bytes]:
 
 def test_a_run_with_results_in_a_bucket_equals_a_local_one(remote: Project, tmp_path: Path) -> None:
     local = new_project(tmp_path / "local")
-    done = local.snakemake(config=CONFIG)
-    assert done.returncode == 0, done.stderr
+    local.completed(config=CONFIG)
     made = [path for path in (local.folder / "results").rglob("*") if path.is_file()]
     expected = {path.relative_to(local.folder).as_posix(): path.read_bytes() for path in made}
     assert stored().keys() == expected.keys()

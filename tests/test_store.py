@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from conftest import save
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.blocks import runs
 from searchlight.rollout import play_episode
-from searchlight.store import _CODECS, CHUNK_FRAMES, Variable, create, load, save
+from searchlight.store import _CODECS, CHUNK_FRAMES, Variable, create, load
 
 MEGABYTE = 2**20
 TYPES = (np.uint8, np.int64, np.float32, np.float64)

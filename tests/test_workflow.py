@@ -89,8 +89,7 @@ def assert_equal(ours: dict[str, dict[str, np.ndarray]], others: dict[str, dict[
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a finished small run."""
     project = new_project(tmp_path_factory.mktemp("finished") / "project")
-    done = project.snakemake(config=edited())
-    assert done.returncode == 0, done.stderr
+    project.completed(config=edited())
     return project
 
 
@@ -149,19 +148,19 @@ def test_stores_do_not_depend_on_cores_or_block_size(tmp_path: Path) -> None:
     runs = {}
     for block_size, cores in ((64, 1), (1, 2), (7, 2)):
         project = new_project(tmp_path / f"{block_size}-{cores}")
-        done = project.snakemake("--cores", str(cores), config=edited(clip, ("block_size", block_size)))
-        assert done.returncode == 0, done.stderr
+        project.completed("--cores", str(cores), config=edited(clip, ("block_size", block_size)))
         runs[block_size, cores] = project
     reference = runs[64, 1]
-    whole = stores(reference, "responses")
+    whole = {kind: stores(reference, kind) for kind in ("responses", "saliency")}
     for block_size in (1, 7):
         project = runs[block_size, 2]
         assert_equal(stores(project, "episodes"), stores(reference, "episodes"))
         assert_equal(stores(project, "clips"), stores(reference, "clips"))
-        for path, contents in stores(project, "responses").items():
-            block = whole[f"{Path(path).parent}/0.zarr.zip"]
-            for name, array in contents.items():
-                np.testing.assert_array_equal(array, block[name][contents["frame"]], err_msg=f"{path}: {name}")
+        for kind, of_one_block in whole.items():
+            for path, contents in stores(project, kind).items():
+                block = of_one_block[f"{Path(path).parent}/0.zarr.zip"]
+                for name, array in contents.items():
+                    np.testing.assert_array_equal(array, block[name][contents["frame"]], err_msg=f"{path}: {name}")
 
 
 def write_checkpoint(path: Path, **changes: torch.Tensor) -> str:
@@ -304,15 +303,13 @@ def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp
 def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_path: Path) -> None:
     agent = {"checkpoint": write_checkpoint(tmp_path / "mine.pt")}
     target = "results/agents/bad/policy.safetensors"
-    done = project.snakemake(target, config=edited(*bad_agent(**agent)))
-    assert done.returncode == 0, done.stderr
+    done = project.completed(target, config=edited(*bad_agent(**agent)))
     digest = re.search(r"^agents\.bad: .*  sha256: ([0-9a-f]{64})$", done.stderr, re.MULTILINE)
     assert digest is not None
     pinned = edited(*bad_agent(**agent, sha256=digest[1]))
     done = project.snakemake(target, "--dry-run", config=pinned)
     assert "Nothing to be done" in done.stdout + done.stderr
-    done = project.snakemake(target, "--forceall", config=pinned)
-    assert done.returncode == 0, done.stderr
+    done = project.completed(target, "--forceall", config=pinned)
     assert "sha256" not in done.stdout + done.stderr
     wrong = project.snakemake(target, config=edited(*bad_agent(**agent, sha256="0" * 64)))
     assert wrong.returncode == 1
@@ -333,8 +330,7 @@ def test_an_address_with_another_file_and_its_pin_is_fetched_once(
                 "sha256": digest_of(tmp_path / "mine.pt"),
             }
             config = edited(*bad_agent(**agent))
-            done = project.snakemake(target, config=config)
-            assert done.returncode == 0, done.stderr
+            project.completed(target, config=config)
             assert read_metadata(project.folder / target)["sha256"] == agent["sha256"]
         done = project.snakemake(target, "--dry-run", config=config)
         assert "Nothing to be done" in done.stderr, done.stderr + done.stdout
@@ -344,8 +340,7 @@ def test_an_address_with_another_file_and_its_pin_is_fetched_once(
 def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(project: Project) -> None:
     module = project.folder / "scripts/searchlight/checkpoint.py"
     module.write_text(module.read_text() + "\nprint('this very copy')\n")
-    done = project.snakemake("results/agents/breakout/policy.safetensors", config=edited())
-    assert done.returncode == 0, done.stderr
+    project.completed("results/agents/breakout/policy.safetensors", config=edited())
     assert "this very copy" in (project.folder / "results/logs/fetch_checkpoint/breakout.log").read_text()
 
 
@@ -368,8 +363,7 @@ def test_a_preset_plans_its_own_clip_alone(project: Project, preset: str) -> Non
 def test_the_report_holds_videos_and_page(mine: Project) -> None:
     import zipfile
 
-    done = mine.snakemake("--report", "report.zip", config=edited())
-    assert done.returncode == 0, done.stderr
+    mine.completed("--report", "report.zip", config=edited())
     with zipfile.ZipFile(mine.folder / "report.zip") as archive:
         names = [Path(name).name for name in archive.namelist()]
     assert names.count("gameplay.mp4") == 1

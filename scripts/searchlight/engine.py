@@ -230,9 +230,9 @@ class Engine:
 
         This layer has one input channel and costs little: it is computed for whole patches, and nothing is gathered.
         """
-        first, given = self._convolutions[0], 0 if len(self._convolutions) == 1 else len(reference.layers[0])
+        first = self._convolutions[0]
         held = Held(np.empty((len(members), 2), np.int64), *np.empty((2, len(members)), np.int64))
-        groups, total = [], given
+        groups, total = [], 0
         for part, patches in enumerate(some.parts):
             mine = np.flatnonzero(some.part[members] == part)
             if not len(mine):
@@ -244,7 +244,8 @@ class Engine:
             held.first[mine] = total + np.arange(len(mine)) * (height * width)
             groups.append((patches, place, touched.corners, (height, width)))
             total += len(mine) * height * width
-        rows, own = self._rows(reference, 0, total - given)
+        rows, own = self._rows(reference, 0, total)
+        held.first[...] += len(rows) - len(own)
         start = 0
         for patches, place, corners, size in groups:
             seen = _seen(reference.observation, patches, place, first.starts(corners), first.needs(size))
@@ -267,9 +268,8 @@ class Engine:
         last, count = self._convolutions[-1], len(boxes.sizes)
         mask, row, column = positions(boxes)
         position = row * last.size[1] + column
-        if len(self._convolutions) == 1:  # else they follow each other as they are
-            rows = rows.index_select(0, self._index(held.rows(mask, row, column)))
-        changes = rows - reference.layers[-1].index_select(0, self._index(position))
+        features = rows.index_select(0, self._index(held.rows(mask, row, column)))
+        changes = features - reference.layers[-1].index_select(0, self._index(position))
         whole = changes.new_zeros(count * last.positions, last.channels_out)
         whole.index_copy_(0, self._index(mask * last.positions + position), changes)
         whole = whole.view(count, last.size[0], -1)

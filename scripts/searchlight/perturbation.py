@@ -257,7 +257,7 @@ def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: 
     )
     size = (boxes[:, 1::2] - boxes[:, ::2]).max(axis=0)
     if tuple(size) != (height, width):
-        starts = np.minimum(boxes[:, ::2], corners + (height, width) - size)
+        starts = np.minimum(boxes[:, ::2], corners + (np.array([height, width]) - size))
         # All patches below each other are one image to cut from.
         below = np.arange(len(masks))[:, None] * (height, 0)
         after = crops(after.reshape(-1, *after.shape[2:]), starts - corners + below, tuple(size.tolist()))

@@ -180,14 +180,6 @@ def create(path: str | Path) -> Iterator[Writer]:
         writer.close()
 
 
-def save(path: str | Path, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
-    """Write a store of whole arrays."""
-    with create(path) as writer:
-        for name, variable in variables.items():
-            writer.variable(name, variable)
-        writer.attributes(attributes)
-
-
 class Reader:
     """A store open for reading; ``load`` opens one. Damage is an error that names the file."""
 
