@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from baseline import prepro
+from baseline import imresize, prepro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 from searchlight import masks as masks_module
 from searchlight import plugins
-from searchlight.perturbation import Perturbation
-from searchlight.preprocessing import PREPROCESSINGS
+from searchlight.perturbation import Perturbation, blend
+from searchlight.preprocessing import PREPROCESSINGS, levels_of
 from searchlight.store import load
 from xaitk_saliency.utils.masking import occlude_image_batch
 
@@ -38,58 +37,110 @@ def test_preprocessing_is_the_notebook_s_on_real_frames(episode_path: Path) -> N
     np.testing.assert_array_equal(PREPROCESSINGS["cv2"].prepare(screens), np.stack([prepro(one) for one in screens]))
 
 
-def test_imresize_stretches_each_frame_to_its_own_range() -> None:
-    rng = np.random.default_rng(0)
-    screens = rng.integers(40, 90, (3, 210, 160, 3)).astype(np.uint8)
-    prepared = PREPROCESSINGS["imresize"].prepare(screens)
-    for screen, observation in zip(screens, prepared, strict=True):
-        grey = screen[35:195].mean(2)
-        stretched = np.floor((grey - grey.min()) * 255 / (grey.max() - grey.min()) + 0.5).astype(np.uint8)
-        expected = np.asarray(Image.fromarray(stretched).resize((80, 80), Image.Resampling.BILINEAR)) / 255
-        np.testing.assert_allclose(observation, expected, atol=1e-6)
-    flat = PREPROCESSINGS["imresize"].prepare(np.full((1, 210, 160, 3), 7, np.uint8))
-    assert np.isfinite(flat).all()
+# How each preprocessing prepares a screen, told another way: by the range of another screen, if one is given.
+PLAINLY = {"cv2": lambda screen, like=None: prepro(screen), "imresize": imresize}
 
 
-@settings(max_examples=20, deadline=None)
-@given(top=st.integers(0, 79), left=st.integers(0, 79), data=st.data())
-def test_preparing_a_part_is_a_part_of_preparing(top: int, left: int, data: st.DataObject) -> None:
-    bottom, right = data.draw(st.integers(top + 1, 80)), data.draw(st.integers(left + 1, 80))
-    screen = np.random.default_rng(1).integers(0, 256, (1, 210, 160, 3)).astype(np.uint8)
-    cv2 = PREPROCESSINGS["cv2"]
-    part = cv2.prepare_cells(screen[:, 35 + 2 * top : 35 + 2 * bottom, 2 * left : 2 * right])
-    np.testing.assert_array_equal(part, cv2.prepare(screen)[:, top:bottom, left:right])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16), low=st.integers(0, 255), high=st.integers(0, 255))
+def test_imresize_is_scipy_s_bit_for_bit(seed: int, low: int, high: int) -> None:
+    low, high = sorted((low, high))
+    screen = np.random.default_rng(seed).integers(low, high + 1, (210, 160, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(PREPROCESSINGS["imresize"].prepare(screen[None])[0], imresize(screen))
 
 
-def observations_by_xaitk(spec: dict[str, Any], preprocessing: str, screen: np.ndarray) -> np.ndarray:
+def changed_part(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a screen, a box of its observation, and what is changed in it."""
+    seed = draw(st.integers(0, 2**16))
+    rng = np.random.default_rng(seed)
+    # Few levels, so that extremes are shared, and sometimes a single pixel that is brighter or darker than all others.
+    screen = rng.choice([40, 90, 91], (210, 160, 3)).astype(np.uint8)
+    for level in draw(st.lists(st.sampled_from([20, 200]), max_size=2)):
+        screen[rng.integers(35, 195), rng.integers(160)] = level
+    top, left = draw(st.integers(0, 79)), draw(st.integers(0, 79))
+    box = np.array([top, draw(st.integers(top + 1, 80)), left, draw(st.integers(left + 1, 80))])
+    changed = screen.copy()
+    rows, columns = slice(35 + 2 * box[0], 35 + 2 * box[1]), slice(2 * box[2], 2 * box[3])
+    changed[rows, columns] = draw(st.sampled_from([0, 40, 90, 255]))
+    return screen, box, changed
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+@settings(max_examples=60, deadline=None)
+@given(given_part=st.composite(changed_part)())
+def test_a_part_is_prepared_as_the_whole_screen_is(
+    preprocessing: str, given_part: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    screen, (top, bottom, left, right), changed = given_part
+    frame, reach = PREPROCESSINGS[preprocessing].frame(screen), PREPROCESSINGS[preprocessing].reach
+    # All that the change reaches: an observed pixel more on each side.
+    box = [max(0, top - reach), min(80, bottom + reach), max(0, left - reach), min(80, right + reach)]
+    levels = levels_of(changed[None, 35 + 2 * box[0] : 35 + 2 * box[1], 2 * box[2] : 2 * box[3]])
+    corners = np.array([[box[0], box[2]]])
+    (stretch,) = map(tuple, frame.stretches(levels, corners).tolist())
+    whole = frame.observation(stretch).copy()
+    whole[box[0] : box[1], box[2] : box[3]] = frame.parts(levels, corners, stretch)[0]
+    np.testing.assert_array_equal(whole, PLAINLY[preprocessing](changed))
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+def test_another_screen_is_prepared_by_the_range_of_this_one(preprocessing: str, episode_path: Path) -> None:
+    with load(episode_path) as episode:
+        screen = episode.read("frame", slice(60, 61))[0]
+    for other in (np.full_like(screen, 250), np.zeros_like(screen), screen // 2 + 3):
+        prepared = PREPROCESSINGS[preprocessing].frame(screen).by_own_stretch(other)
+        np.testing.assert_array_equal(prepared, PLAINLY[preprocessing](other, like=screen))
+        assert prepared.max() <= 1
+
+
+def observations_by_xaitk(
+    spec: dict[str, Any], preprocessing: str, screen: np.ndarray, background: np.ndarray
+) -> np.ndarray:
     """Return the perturbed observations as xaitk's functions make them from whole images."""
-    prepare = PREPROCESSINGS[preprocessing].prepare
-    image = screen if spec["space"] == "screen" else prepare(screen[None])[0]
+    prepare = PLAINLY[preprocessing]
+    on_screen = spec["space"] == "screen"
+    image = screen if on_screen else prepare(screen)
     ((name, arguments),) = spec["perturber"].items()
     masks = plugins.build("perturber", name, arguments)(image)
     fill = spec["fill"]
-    if isinstance(fill, dict):
+    if fill == "mean":
+        mean = (image[35:195] if on_screen else image).mean(axis=(0, 1), dtype=np.float64)
+        fill = [round(level) for level in mean] if on_screen else float(mean)
+    elif isinstance(fill, dict) and "background" in fill:
+        fill = background if on_screen else prepare(background, like=screen)
+    elif isinstance(fill, dict):
         blurred = gaussian_filter(image.astype(np.float32), (fill["blur"], fill["blur"], 0)[: image.ndim])
         fill = np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
     occluded = occlude_image_batch(image, masks, fill=fill)
-    return prepare(occluded) if spec["space"] == "screen" else occluded
+    if on_screen:
+        # By xaitk, a soft mask makes a pixel darker by a level whose fill is the pixel itself.
+        same = (image == np.asarray(fill)).all(axis=2)
+        occluded[:, same] = image[same]
+        occluded = np.stack([prepare(one) for one in occluded])
+    return occluded
 
 
-def observations_from_patches(perturbation: Perturbation, screen: np.ndarray) -> np.ndarray:
-    """Return the perturbed observations that the patches make of the unperturbed one."""
+def observations_from_patches(perturbation: Perturbation, screen: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return the perturbed observations that the patches make."""
     observation = perturbation.prepare(screen)
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
-    for found in perturbation.patches(screen, observation):
+    for found in perturbation.patches(screen, observation, background):
         height, width = found.values.shape[1:]
         # Cut to the largest change among them: what is computed from them grows with their size.
         assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
         for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
             place = (slice(top, top + height), slice(left, left + width))
+            whole[mask] = found.observation
             rows, columns = np.nonzero(whole[mask][place] != patch)
             changed = [top + rows.min(), top + rows.max() + 1, left + columns.min(), left + columns.max() + 1]
             assert box.tolist() == changed
             whole[mask][place] = patch
     return whole
+
+
+def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with load(episode_path) as episode:
+        return episode.read("frame", slice(60, 61))[0], np.median(episode.read("frame")[:61], axis=0).astype(np.uint8)
 
 
 @pytest.mark.parametrize("preprocessing", ["cv2", "imresize"])
@@ -101,9 +152,13 @@ def observations_from_patches(perturbation: Perturbation, screen: np.ndarray) ->
         ("screen", 77),
         ("screen", [200, 30, 90]),
         ("screen", {"blur": 4}),
+        ("screen", "mean"),
+        ("screen", {"background": 200}),
         ("observation", 0),
         ("observation", 0.5),
         ("observation", {"blur": 3}),
+        ("observation", "mean"),
+        ("observation", {"background": 200}),
     ],
     ids=str,
 )
@@ -111,19 +166,57 @@ def test_observations_are_those_of_xaitk(
     preprocessing: str, perturber: dict[str, Any], space: str, fill: Any, episode_path: Path
 ) -> None:
     spec = {"space": space, "perturber": perturber, "fill": fill}
-    with load(episode_path) as episode:
-        screen = episode.read("frame", slice(60, 61))[0]
-    ours = observations_from_patches(Perturbation(spec, preprocessing), screen)
-    np.testing.assert_allclose(ours, observations_by_xaitk(spec, preprocessing, screen), atol=2e-7)
+    given = frame_and_background(episode_path)
+    ours = observations_from_patches(Perturbation(spec, preprocessing), *given)
+    np.testing.assert_allclose(ours, observations_by_xaitk(spec, preprocessing, *given), atol=2e-7)
 
 
 def test_masks_read_from_a_file_give_the_same_patches(episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = {"space": "observation", "perturber": RISE, "fill": 0}
-    with load(episode_path) as episode:
-        screen = episode.read("frame", slice(60, 61))[0]
-    expected = observations_from_patches(Perturbation(spec, "cv2"), screen)
+    given = frame_and_background(episode_path)
+    expected = observations_from_patches(Perturbation(spec, "cv2"), *given)
     monkeypatch.setattr(masks_module, "IN_MEMORY_BYTES", 2**15)
-    np.testing.assert_array_equal(observations_from_patches(Perturbation(spec, "cv2"), screen), expected)
+    np.testing.assert_array_equal(observations_from_patches(Perturbation(spec, "cv2"), *given), expected)
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+@pytest.mark.parametrize("perturber", [WINDOW, RADIAL, RISE], ids=["window", "radial", "rise"])
+@pytest.mark.parametrize("space", ["screen", "observation"])
+def test_a_fill_equal_to_the_frame_changes_nothing(
+    space: str, perturber: dict[str, Any], preprocessing: str, episode_path: Path
+) -> None:
+    screen, _ = frame_and_background(episode_path)
+    perturbation = Perturbation({"space": space, "perturber": perturber, "fill": {"background": 200}}, preprocessing)
+    assert not list(perturbation.patches(screen, perturbation.prepare(screen), screen))
+
+
+def test_soft_masks_keep_the_pixels_whose_fill_equals_them_and_truncate_others_as_xaitk_does() -> None:
+    rng = np.random.default_rng(0)
+    image, masks = rng.integers(0, 256, (1, 20, 20, 3)).astype(np.uint8), rng.random((1, 20, 20)).astype(np.float32)
+    fill = image.copy()
+    fill[0, 10:] = rng.integers(0, 256, (10, 20, 3))
+    blended = blend(image, fill, masks, binary=False)[0]
+    by_xaitk = occlude_image_batch(image[0], masks, fill=fill[0])[0]
+    assert (by_xaitk[:10] != image[0, :10]).any(), "or nothing would be shown here"
+    np.testing.assert_array_equal(blended[:10], image[0, :10])
+    np.testing.assert_array_equal(blended[10:], by_xaitk[10:])
+
+
+def test_masks_that_change_the_range_are_small_patches_of_one_further_observation() -> None:
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, "imresize")
+    screen = np.full((210, 160, 3), 60, np.uint8)
+    top, _, left, _ = perturbation.masks.boxes[len(perturbation.masks) // 2]
+    screen[top + 3, left + 3] = 220
+    observation = perturbation.prepare(screen)
+    found = list(perturbation.patches(screen, observation))
+    small = [one for one in found if one.values.shape[1] < 10]
+    assert sum(len(one.masks) for one in small) > 200
+    assert len({id(one.observation) for one in small}) == 1
+    assert not any((one.observation == observation).all() for one in small)
+    # One window hides all that is bright, and has a range of its own: it is the whole observation that it changes.
+    (whole,) = [one for one in found if one.values.shape[1] >= 10]
+    assert len(whole.masks) == 1
+    assert whole.observation is observation
 
 
 def test_black_windows_on_black_are_in_no_patch() -> None:

@@ -44,7 +44,8 @@ from searchlight.boxes import (
     positions,
     taken,
 )
-from searchlight.perturbation import Patches, Perturbation, crops
+from searchlight.crops import crops
+from searchlight.perturbation import Patches, Perturbation
 from searchlight.policy import Memory, Policy
 from searchlight.preprocessing import OBSERVATION
 
@@ -130,7 +131,8 @@ class Engine:
         Args:
             reference: the observation, evaluated.
             memory: arrays of (1, hidden).
-            patches: what the masks change; masks that are in none take the reference's output exactly.
+            patches: what the masks change in the observation, or in another one of the frame; masks that are in none
+                take the reference's output exactly.
             count: number of masks.
 
         Returns:
@@ -151,16 +153,21 @@ class Engine:
 
     def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield masks with their products, (mask, product)."""
+        references = {id(reference.observation): reference}
         for some in _runs(patches, self._limits.masks):
+            # Masks may change another observation than the frame's own: the screen by another stretch.
+            changed = references.get(id(some.observation))
+            if changed is None:
+                changed = references[id(some.observation)] = self.reference(some.observation)
             boxes = boxes_after(some.boxes, self._convolutions)
             wide = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias)) >= self._whole
             if len(members := np.flatnonzero(wide)):
-                yield some.masks[members], self._by_network(reference, some, members)
+                yield some.masks[members], self._by_network(changed, some, members)
             if len(members := np.flatnonzero(~wide)):
                 # Masks whose last boxes span the same rows meet the same weights.
                 rows = boxes[-1].corners[members, 0] * OBSERVATION[0] + boxes[-1].sizes[members, 0]
                 members = members[np.argsort(rows, kind="stable")]
-                yield some.masks[members], self._by_boxes(reference, some, members, [box.of(members) for box in boxes])
+                yield some.masks[members], self._by_boxes(changed, some, members, [box.of(members) for box in boxes])
 
     def _by_network(self, reference: Reference, some: _Masks, members: np.ndarray) -> Tensor:
         """Return the products of masks by whole observations."""
@@ -286,9 +293,10 @@ class Engine:
 
 
 class _Masks:
-    """Masks that change an observation.
+    """Masks that change one observation.
 
     Attributes:
+        observation: (80, 80) float32.
         masks: (n,) their indices.
         boxes: (n, 4) top, bottom, left, right of the pixels that change.
         parts: the patches that they are of.
@@ -296,6 +304,7 @@ class _Masks:
     """
 
     def __init__(self, parts: list[Patches]) -> None:
+        self.observation = parts[0].observation
         self.masks = np.concatenate([found.masks for found in parts])
         self.boxes = np.concatenate([found.boxes for found in parts])
         self.parts = parts
@@ -342,14 +351,14 @@ def _seen(
 
 
 def _runs(patches: Iterable[Patches], count: int) -> Iterator[_Masks]:
-    """Yield masks, about ``count`` at a time."""
-    parts: list[Patches] = []
+    """Yield masks of one observation each, about ``count`` at a time."""
+    waiting: dict[int, list[Patches]] = {}
     for found in patches:
+        parts = waiting.setdefault(id(found.observation), [])
         parts.append(found)
         if sum(len(part.masks) for part in parts) >= count:
-            yield _Masks(parts)
-            parts = []
-    if parts:
+            yield _Masks(waiting.pop(id(found.observation)))
+    for parts in waiting.values():
         yield _Masks(parts)
 
 
@@ -367,7 +376,7 @@ def respond_plainly(
     logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
     for found in patches:
         for mask, (top, left), patch in zip(found.masks, found.corners, found.values, strict=True):
-            seen = observation.copy()
+            seen = found.observation.copy()
             seen[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
             logits[mask], value[mask] = forward(seen)
     return logits, value, reference_logits, reference_value

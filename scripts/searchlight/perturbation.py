@@ -1,8 +1,12 @@
 """What the agent would have seen under each mask, as patches of its observation.
 
-A mask changes a box of the image (the screen, or the observation). Only that box is blended with the fill and
-prepared again; a mask under which the observation stays as it is takes no further part. Where preparing needs the
-whole screen (``imresize``), whole screens are made, a few at a time.
+A mask changes a box of the image (the screen, or the observation). Only that box is blended with the fill, and only
+what it reaches in the observation is prepared again; a mask under which the observation stays as it is takes no
+further part.
+
+Where the observation depends on the range of the whole screen (``imresize``), a mask that changes the range changes
+every observed pixel. So for each range that masks lead to there is a further observation, the unperturbed screen by
+that range, and what these masks change in it is as small as ever.
 """
 
 from __future__ import annotations
@@ -13,8 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from searchlight.crops import crops
 from searchlight.masks import Masks, make_masks
-from searchlight.preprocessing import BOTTOM, CELL, OBSERVATION, PREPROCESSINGS, SCREEN, TOP
+from searchlight.preprocessing import (
+    BOTTOM,
+    CELL,
+    OBSERVATION,
+    PREPROCESSINGS,
+    SCREEN,
+    TOP,
+    PreparedFrame,
+    Stretch,
+    levels_of,
+)
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
 MAX_PIXELS = 2**17
@@ -22,19 +37,23 @@ MAX_PIXELS = 2**17
 MERGED = 1.25
 # Whole screens that are prepared at a time.
 MAX_SCREENS = 32
+# A box of more than this part of the observation, or of a stretch of its own, goes through the network as a whole.
+WIDE = 0.5
 
 
 @dataclass(frozen=True)
 class Patches:
-    """What some masks change in one observation; masks that change nothing are left out.
+    """What some masks change in an observation; masks that change nothing are left out.
 
     Attributes:
+        observation: (80, 80) float32, what is changed: the unperturbed one, or that by another stretch.
         masks: (n,) their indices.
         boxes: (n, 4) top, bottom, left and right of the pixels that change.
         corners: (n, 2) row and column of each patch's first pixel.
         values: (n, height, width) float32, the observation from there on; as large as the largest box.
     """
 
+    observation: np.ndarray
     masks: np.ndarray
     boxes: np.ndarray
     corners: np.ndarray
@@ -48,13 +67,11 @@ class _Group:
     Attributes:
         indices: (n,) of the masks.
         boxes: (n, 4) top, bottom, left and right of what they change in the image.
-        corners: (n, 2) of their boxes; of one mask for all, where all boxes are the same.
         values: (n, height, width) float32, the masks there; None where they are read when they are used.
     """
 
     indices: np.ndarray
     boxes: np.ndarray
-    corners: np.ndarray
     values: np.ndarray | None
 
     @property
@@ -81,58 +98,79 @@ class Perturbation:
         self._groups = list(self._make_groups())
 
     def _boxes(self) -> np.ndarray:
-        """Return the part of each mask's box that the observation can depend on, on the grid of its cells."""
+        """Return boxes of the image that hold each mask's and, on the screen, all that the observation takes from it.
+
+        On the screen they are those of all observed pixels that the mask reaches.
+        """
         boxes = self.masks.boxes.copy()
         if self._on_screen:
-            boxes[:, :2] = boxes[:, :2].clip(TOP, BOTTOM)
-            if self._preprocessing.prepare_cells is not None:
-                boxes[:, :2] -= TOP
-                boxes[:, ::2] = boxes[:, ::2] // CELL * CELL
-                boxes[:, 1::2] = -(-boxes[:, 1::2] // CELL) * CELL
-                boxes[:, :2] += TOP
+            reach = self._preprocessing.reach
+            empty = boxes[:, 1] == 0
+            boxes[:, :2] = boxes[:, :2].clip(TOP, BOTTOM) - TOP
+            empty |= boxes[:, 0] == boxes[:, 1]
+            boxes[:, ::2] = (boxes[:, ::2] - reach) // CELL
+            boxes[:, 1::2] = -(-(boxes[:, 1::2] + reach) // CELL)
+            boxes = CELL * boxes.clip(0, np.repeat(OBSERVATION, 2))
+            boxes[:, :2] += TOP
+            boxes[empty] = TOP
         return boxes
 
     def prepare(self, screen: np.ndarray) -> np.ndarray:
         """Return the unperturbed observation (80, 80) float32 of a screen (210, 160, 3) uint8."""
         return self._preprocessing.prepare(screen[None])[0]
 
-    def patches(self, screen: np.ndarray, observation: np.ndarray) -> Iterator[Patches]:
+    def patches(
+        self, screen: np.ndarray, observation: np.ndarray, background: np.ndarray | None = None
+    ) -> Iterator[Patches]:
         """Yield what the masks change in the observation.
 
         Args:
             screen: (210, 160, 3) uint8.
             observation: (80, 80) float32, the screen prepared.
+            background: (210, 160, 3) uint8, what is usually there; needed by the fill of that name alone.
 
         Yields:
-            Patches in an order that depends on the masks alone. A mask that is in none of them changes nothing.
+            Patches in an order that depends on the masks and this frame alone. A mask that is in none of them changes
+            nothing.
         """
+        frame = self._preprocessing.frame(screen)
+        by_stretch = {frame.stretch: observation}
         image = screen if self._on_screen else observation
-        fill = _fill_image(image, self._fill)
+        fill = self._fill_image(image, frame, background)
+        touched = _touched(image != fill, self.masks.boxes)
         for group in self._groups:
-            values = group.values if group.values is not None else self.masks.patches(group.indices, group.boxes)
-            before = crops(image, group.corners, group.size)
-            behind = crops(fill, group.corners, group.size) if fill.ndim == image.ndim else fill
+            kept = np.flatnonzero(touched[group.indices])
+            if not len(kept):
+                continue
+            indices, boxes = group.indices[kept], group.boxes[kept]
+            values = self.masks.patches(indices, boxes) if group.values is None else group.values[kept]
+            corners = boxes[:, ::2]
+            # Of boxes that are all the same, one is cut out for all.
+            place = corners[:1] if (corners == corners[0]).all() else corners
+            before = crops(image, place, group.size)
+            behind = crops(fill, place, group.size) if fill.ndim == image.ndim else fill
             after = blend(before, behind, values, self.masks.binary)
-            corners = group.boxes[:, ::2]
-            if not self._on_screen:
-                yield from _changed(group.indices, corners, before, after)
-            elif self._preprocessing.prepare_cells is not None:
-                cells = self._preprocessing.prepare_cells(after)
-                seen = crops(observation, (group.corners - [TOP, 0]) // CELL, cells.shape[1:])
-                yield from _changed(group.indices, (corners - [TOP, 0]) // CELL, seen, cells)
+            if self._on_screen:
+                yield from _prepared(frame, screen, by_stretch, indices, (corners - [TOP, 0]) // CELL, levels_of(after))
             else:
-                for changed in _changed(group.indices, corners, before, after):
-                    yield from self._whole_screens(screen, observation, changed)
+                yield from _changed(observation, indices, corners, before, after)
 
-    def _whole_screens(self, screen: np.ndarray, observation: np.ndarray, patches: Patches) -> Iterator[Patches]:
-        height, width = patches.values.shape[1:3]
-        for start in range(0, len(patches.masks), MAX_SCREENS):
-            part = slice(start, start + MAX_SCREENS)
-            screens = np.repeat(screen[None], len(patches.masks[part]), axis=0)
-            for whole, (top, left), values in zip(screens, patches.corners[part], patches.values[part], strict=True):
-                whole[top : top + height, left : left + width] = values
-            corners = np.zeros((len(screens), 2), np.int64)
-            yield from _changed(patches.masks[part], corners, observation[None], self._preprocessing.prepare(screens))
+    def _fill_image(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> np.ndarray:
+        """Return what hides pixels: an image of the image's shape, or one level or colour."""
+        fill = self._fill
+        if fill == "mean":
+            seen = image[TOP:BOTTOM] if self._on_screen else image
+            fill = seen.mean(axis=(0, 1), dtype=np.float64)
+            return np.rint(fill).astype(np.uint8) if self._on_screen else fill.astype(np.float32)
+        if not isinstance(fill, dict):
+            return np.asarray(fill, dtype=image.dtype)
+        if "background" in fill:
+            return background if self._on_screen else frame.by_own_stretch(background)
+        from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
+
+        sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
+        blurred = gaussian_filter(image.astype(np.float32), sigma)
+        return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
 
     def _make_groups(self) -> Iterator[_Group]:
         boxes = self._boxes()
@@ -150,9 +188,7 @@ class Perturbation:
             for start in range(0, len(members), step):
                 indices = members[start : start + step]
                 values = self.masks.patches(indices, boxes[indices]) if self.masks.in_memory else None
-                corners = boxes[indices, ::2]
-                alike = (corners == corners[0]).all()
-                yield _Group(indices, boxes[indices], corners[:1] if alike else corners, values)
+                yield _Group(indices, boxes[indices], values)
 
 
 def _merged(sizes: np.ndarray) -> np.ndarray:
@@ -171,33 +207,11 @@ def masks_of(spec: dict[str, Any]) -> Masks:
     return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
 
 
-def crops(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Return parts of an image, copied.
-
-    Args:
-        image: (height, width) or (height, width, channel).
-        corners: (n, 2) row and column of each part's first pixel.
-        size: height and width of all parts.
-
-    Returns:
-        (n, *size) or (n, *size, channel).
-    """
-    channels = image.shape[2:]
-    # A pixel's channels are taken as so many columns, for rows to be copied in one piece.
-    flat = np.ascontiguousarray(image).reshape(len(image), -1)
-    across = flat.shape[1] // image.shape[1]
-    height, width = size[0], size[1] * across
-    # All windows as a view: sliding_window_view does the same, but takes longer than the rest.
-    shape = (flat.shape[0] - height + 1, flat.shape[1] - width + 1, height, width)
-    found = np.ndarray(shape, flat.dtype, flat, strides=flat.strides * 2)
-    return found[corners[:, 0], corners[:, 1] * across].reshape(len(corners), *size, *channels)
-
-
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:
     """Hide parts of images, as xaitk does: ``mask * image + (1 - mask) * fill``; uint8 by truncation.
 
-    Of real numbers it is ``image + (1 - mask) * (fill - image)``: where the fill is the image, nothing changes, which
-    the other form would not give to the last bit.
+    A pixel whose fill equals it stays as it is, whatever the mask: truncation could make it darker by a level, and of
+    real numbers ``image + (1 - mask) * (fill - image)`` is computed, since the other form may differ in the last bit.
 
     Args:
         image: (n, height, width) or (n, height, width, channel); n may be 1, for all masks.
@@ -220,25 +234,85 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
     blended = masks * image
     if np.any(fill):
         blended += (1 - masks) * fill
-    return blended.astype(image.dtype)
+    return np.where((image == fill).all(axis=-1, keepdims=True), image, blended.astype(image.dtype))
 
 
-def _fill_image(image: np.ndarray, fill: Any) -> np.ndarray:
-    """Return what hides pixels: an image of the image's shape, or one level or colour."""
-    if not isinstance(fill, dict):
-        return np.asarray(fill, dtype=image.dtype)
-    from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
+def _touched(differs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return which boxes hold a pixel that differs.
 
-    sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
-    blurred = gaussian_filter(image.astype(np.float32), sigma)
-    return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
+    Args:
+        differs: (height, width) or (height, width, channel) bool.
+        boxes: (n, 4) top, bottom, left and right.
+    """
+    if differs.ndim == 3:
+        differs = differs.any(axis=2)
+    # How many differ above and left of each corner.
+    counts = np.zeros((differs.shape[0] + 1, differs.shape[1] + 1), np.int32)
+    differs.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, out=counts[1:, 1:])
+    top, bottom, left, right = boxes.T
+    return counts[bottom, right] - counts[top, right] - counts[bottom, left] + counts[top, left] > 0
 
 
-def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: np.ndarray) -> Iterator[Patches]:
-    """Yield, of patches (n, height, width, …) at ``corners``, those that change, cut to the largest change."""
+def _prepared(
+    frame: PreparedFrame,
+    screen: np.ndarray,
+    by_stretch: dict[Stretch, np.ndarray],
+    masks: np.ndarray,
+    corners: np.ndarray,
+    levels: np.ndarray,
+) -> Iterator[Patches]:
+    """Yield what changed parts of a screen change in its observations.
+
+    Args:
+        frame: the screen, ready to be prepared again in parts.
+        screen: (210, 160, 3) uint8.
+        by_stretch: its observation by each stretch; those that are needed and not there are added.
+        masks: (n,) indices of the masks.
+        corners: (n, 2) row and column of each part's first observed pixel.
+        levels: (n, 2h, 2w) uint16, the changed parts.
+    """
+    wide = levels[0].size > WIDE * CELL**2 * np.prod(OBSERVATION)
+    found, of_mask, counts = np.unique(
+        frame.stretches(levels, corners), axis=0, return_inverse=True, return_counts=True
+    )
+    alone = [np.zeros(0, np.int64)]
+    for number, stretch in enumerate(map(tuple, found.tolist())):
+        members = np.flatnonzero(of_mask == number)
+        if stretch not in by_stretch:
+            if wide or counts[number] == 1:
+                # A further observation would cost as much as these masks do by themselves.
+                alone.append(members)
+                continue
+            by_stretch[stretch] = frame.observation(stretch)
+        before = by_stretch[stretch]
+        parts = frame.parts(levels[members], corners[members], stretch)
+        seen = crops(before, corners[members], parts.shape[1:])
+        yield from _changed(before, masks[members], corners[members], seen, parts)
+    rest = np.concatenate(alone)
+    for start in range(0, len(rest), MAX_SCREENS):
+        some = rest[start : start + MAX_SCREENS]
+        wholes = np.stack(
+            [_whole(frame, screen, corners[member], levels[member], found[of_mask[member]]) for member in some]
+        )
+        observation, origin = by_stretch[frame.stretch], np.zeros((len(some), 2), np.int64)
+        yield from _changed(observation, masks[some], origin, observation[None], wholes)
+
+
+def _whole(
+    frame: PreparedFrame, screen: np.ndarray, corner: np.ndarray, levels: np.ndarray, stretch: np.ndarray
+) -> np.ndarray:
+    """Return the whole observation (80, 80) float32 under one change: a part, as ``_prepared`` takes several."""
+    changed, (top, left), (height, width) = levels_of(screen[TOP:BOTTOM]), CELL * corner, levels.shape
+    changed[top : top + height, left : left + width] = levels
+    low, high = stretch.tolist()
+    return frame.parts(changed[None], np.zeros((1, 2), np.int64), (low, high))[0]
+
+
+def _changed(
+    observation: np.ndarray, masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: np.ndarray
+) -> Iterator[Patches]:
+    """Yield, of patches (n, height, width) at ``corners``, those that change, cut to the largest change."""
     differs = before != after
-    if differs.ndim == 4:
-        differs = differs.any(axis=3)
     rows, columns = differs.any(axis=2), differs.any(axis=1)
     kept = np.flatnonzero(rows.any(axis=1))
     if len(kept) < len(masks):
@@ -260,6 +334,6 @@ def _changed(masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: 
         starts = np.minimum(boxes[:, ::2], corners + (np.array([height, width]) - size))
         # All patches below each other are one image to cut from.
         below = np.arange(len(masks))[:, None] * (height, 0)
-        after = crops(after.reshape(-1, *after.shape[2:]), starts - corners + below, tuple(size.tolist()))
+        after = crops(after.reshape(-1, width), starts - corners + below, tuple(size.tolist()))
         corners = starts
-    yield Patches(masks, boxes, corners, after)
+    yield Patches(observation, masks, boxes, corners, after)
