@@ -12,6 +12,7 @@ with job("perturb", snakemake.log[0], snakemake.threads):
         perturbation=snakemake.params.perturbation,
         block=int(snakemake.wildcards.block),
         block_size=snakemake.params.block_size,
+        background_path=snakemake.input.background or None,
         threads=snakemake.threads,
         device=snakemake.params.device,
     )

@@ -1,11 +1,13 @@
 """The agent's outputs under every mask, block by block: the only step that runs the network again.
 
-The frame is the unit of arithmetic. What is computed for a frame depends on that frame alone, so results are
-bit-identical for any block size and any number of jobs.
+The frame is the unit of arithmetic. What is computed for a frame depends on that frame and on the episode's background
+alone, so results are bit-identical for any block size and any number of jobs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from searchlight.background import Backgrounds
 from searchlight.blocks import frames_of
 from searchlight.checkpoint import read_metadata
 from searchlight.engine import Engine, Reference
 from searchlight.errors import SearchlightError
-from searchlight.perturbation import Perturbation
+from searchlight.perturbation import Patches, Perturbation
 from searchlight.policy import Memory, Policy, load_policy
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
 
@@ -36,6 +39,7 @@ def perturb_block(
     perturbation: dict[str, Any],
     block: int,
     block_size: int,
+    background_path: str | Path | None = None,
     threads: int = 1,
     device: str = "cpu",
 ) -> None:
@@ -45,23 +49,28 @@ def perturb_block(
         policy_path: safetensors written by ``searchlight.checkpoint``.
         episode_path: store written by ``searchlight.rollout``.
         output: path of the store to write: ``logits`` (frame, mask, action_index), ``value`` (frame, mask),
-            ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, and ``frame``.
+            ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, ``frame``, and
+            ``effective_masks`` (frame,), how many masks change what the agent sees. A block past the episode's end is
+            empty.
         perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
         block: index of the block.
         block_size: frames in a block.
+        background_path: store written by ``searchlight.background``, for the fill of that name.
         threads: of torch, in one job.
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        SearchlightError: there is no such device; the block lies past the episode's end; or a frame's recorded
-            outputs are not those that the policy gives for it.
+        SearchlightError: there is no such device, or a frame's recorded outputs are not those that the policy gives
+            for it.
     """
     torch.set_num_threads(threads)
     policy = _on_device(load_policy(policy_path), device)
-    with load(episode_path) as episode:
+    with ExitStack() as stack:
+        episode = stack.enter_context(load(episode_path))
+        backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
         attributes = _attributes(episode, policy_path, perturbation, block, block_size)
         length = episode.shape("frame")[0]
-        frames = frames_of(block, block_size, length, str(episode_path))
+        frames = frames_of(block, block_size, length)
         perturbed = Perturbation(perturbation, episode.attributes["preprocessing"])
         engine = Engine(policy)
         count = len(perturbed.masks)
@@ -87,6 +96,7 @@ def perturb_block(
                 ),
                 writer.array("reference_value", ("frame",), (), np.float32, (len(frames),)),
             ]
+            effective = np.zeros(len(frames), np.int64)
             for start in range(0, len(frames), run):
                 some = frames[start : start + run]
                 outputs = []
@@ -97,12 +107,29 @@ def perturb_block(
                     reference = engine.reference(observation)
                     _check_recorded(engine, reference, at, recorded[0][row], recorded[1][row], where)
                     at = _memory_at(memory, max(0, frame - lag - first))
-                    patches = perturbed.patches(screen, observation)
+                    behind = None if backgrounds is None else backgrounds.nearest(frame)
+                    patches = _Counted(perturbed.patches(screen, observation, behind))
                     outputs.append(engine.respond(reference, at, patches, count))
+                    effective[row] = patches.masks
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
                     array.append(values)
-            writer.variable("frame", Variable(("frame",), np.array(frames)))
+            what = {"long_name": "number of masks that change what the agent sees"}
+            writer.variable("effective_masks", Variable(("frame",), effective, what))
+            writer.variable("frame", Variable(("frame",), np.array(frames, np.int64)))
             writer.attributes(attributes)
+
+
+class _Counted:
+    """Patches on their way to the engine; ``masks`` is of how many masks they were so far."""
+
+    def __init__(self, patches: Iterable[Patches]) -> None:
+        self._patches = patches
+        self.masks = 0
+
+    def __iter__(self) -> Iterator[Patches]:
+        for found in self._patches:
+            self.masks += len(found.masks)
+            yield found
 
 
 def _on_device(policy: Policy, device: str) -> Policy:

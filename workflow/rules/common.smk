@@ -43,15 +43,16 @@ except SearchlightError as error:
 # be where results are, such as in a bucket, and a fresh checkout would be newer than all results. A test compares this
 # table with the scripts' imports.
 MODULES = {
-    "fetch_checkpoint": "architecture checkpoint checkpoint_source errors files job preprocessing",
-    "rollout": "architecture checkpoint checkpoint_source environment errors files job policy preprocessing rollout"
+    "fetch_checkpoint": "architecture checkpoint checkpoint_source crops errors files job preprocessing",
+    "rollout": "architecture checkpoint checkpoint_source crops environment errors files job policy preprocessing rollout"
     " store",
-    "perturb": "architecture blocks boxes checkpoint checkpoint_source engine errors files job masks perturbation"
-    " plugins policy preprocessing responses store",
-    "score": "blocks errors files job masks perturbation plugins preprocessing scoring store",
-    "collect": "blocks clip errors files job preprocessing store",
-    "render": "blocks errors files job layers preprocessing render store",
-    "page": "errors files job layers page store",
+    "background": "background errors files job store",
+    "perturb": "architecture background blocks boxes checkpoint checkpoint_source crops engine errors files job masks"
+    " perturbation plugins policy preprocessing responses store",
+    "score": "blocks crops errors files job masks perturbation plugins preprocessing scoring store",
+    "collect": "blocks clip crops errors files job preprocessing store",
+    "render": "blocks crops errors files job layers preprocessing render store",
+    "page": "crops errors files job layers page preprocessing store",
 }
 
 
@@ -70,6 +71,7 @@ wildcard_constraints:
     perturbation=any_of(settings.perturbations),
     method=any_of(settings.methods),
     clip=any_of(settings.clips),
+    window=r"\d+|episode",
     seed=any_of(clip.seed for clip in settings.clips.values()),
     block=r"\d+",
 
@@ -179,6 +181,23 @@ def perturbation_settings(wildcards):
     return settings.perturbations[wildcards.perturbation].model_dump(mode="json")
 
 
+def window_of(perturbation):
+    """Return what the background of a perturbation is drawn from: a number of decisions, or 'episode'; None without one."""
+    fill = settings.perturbations[perturbation].model_dump(mode="json")["fill"]
+    return fill.get("background") if isinstance(fill, dict) else None
+
+
+def background_window(wildcards):
+    return int(wildcards.window) if wildcards.window.isdecimal() else wildcards.window
+
+
+def background_of_perturbation(wildcards):
+    window = window_of(wildcards.perturbation)
+    return (
+        f"results/backgrounds/{wildcards.agent}/seed-{wildcards.seed}/{window}.zarr.zip" if window is not None else []
+    )
+
+
 def responses_of_method(wildcards):
     perturbation = settings.methods[wildcards.method].perturbation
     return f"results/responses/{wildcards.agent}/seed-{wildcards.seed}/{perturbation}/{wildcards.block}.zarr.zip"
@@ -235,7 +254,7 @@ def clip_frames(wildcards):
 
 
 def video_settings(wildcards):
-    return {"style": settings.video.model_dump(mode="json"), "fps": settings.clips[wildcards.clip].fps}
+    return {"style": settings.video.look(), "fps": settings.clips[wildcards.clip].fps}
 
 
 def gameplay_settings(wildcards):

@@ -15,9 +15,17 @@ def lineage_of_episode(agent, seed):
 
 
 @cache
+def lineage_of_background(agent, seed, window):
+    return lineage(code("background"), lineage_of_episode(agent, seed), window)
+
+
+@cache
 def lineage_of_responses(agent, seed, perturbation):
     given = perturbation_settings(SimpleNamespace(perturbation=perturbation))
-    return lineage(code("perturb"), lineage_of_episode(agent, seed), given, settings.block_size, settings.device)
+    window = window_of(perturbation)
+    behind = lineage_of_background(agent, seed, window) if window is not None else None
+    played = lineage_of_episode(agent, seed)
+    return lineage(code("perturb"), played, behind, given, settings.block_size, settings.device)
 
 
 @cache
@@ -51,6 +59,15 @@ def policy_lineage(wildcards):
 
 def episode_lineage(wildcards):
     return lineage_of_episode(wildcards.agent, wildcards.seed)
+
+
+def background_lineage(wildcards):
+    return lineage_of_background(wildcards.agent, wildcards.seed, background_window(wildcards))
+
+
+def clip_episode_lineage(wildcards):
+    clip = settings.clips[wildcards.clip]
+    return lineage_of_episode(clip.agent, clip.seed)
 
 
 def responses_lineage(wildcards):

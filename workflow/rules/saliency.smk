@@ -1,10 +1,34 @@
 # Saliency, block by block: the network's responses to perturbations, and the maps that they make.
 
 
+# Once an episode, for perturbations that hide things behind what is usually there.
+rule background:
+    input:
+        episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+    output:
+        "results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip",
+    log:
+        "results/logs/background/{agent}/seed-{seed}/{window}.log",
+    benchmark:
+        "results/benchmarks/background/{agent}/seed-{seed}/{window}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(15),
+    params:
+        lineage=background_lineage,
+        window=background_window,
+    script:
+        "../../scripts/background.py"
+
+
 rule perturb:
     input:
         policy="results/agents/{agent}/policy.safetensors",
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+        background=background_of_perturbation,
     output:
         "results/responses/{agent}/seed-{seed}/{perturbation}/{block}.zarr.zip",
     log:

@@ -33,7 +33,13 @@ def jobs_of_clips():
             for block in blocks_of(clip.frames[0], last_frame(clip), settings.block_size):
                 wildcards = {"clip": name, "agent": clip.agent, "seed": str(clip.seed), "method": method}
                 wildcards |= {"perturbation": perturbation, "block": str(block)}
-                jobs |= {(rule, tuple((key, wildcards[key]) for key in sorted(rule.wildcard_names))) for rule in rules}
+                if (window := window_of(perturbation)) is not None:
+                    wildcards["window"] = str(window)
+                jobs |= {
+                    (rule, tuple((key, wildcards[key]) for key in sorted(rule.wildcard_names)))
+                    for rule in rules
+                    if rule.wildcard_names <= wildcards.keys()
+                }
     return jobs
 
 

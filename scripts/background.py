@@ -1,0 +1,8 @@
+"""Find what is usually there on an episode's screens."""
+
+from searchlight.job import job
+
+with job("background", snakemake.log[0], snakemake.threads):
+    from searchlight.background import write_background
+
+    write_background(snakemake.input.episode, snakemake.output[0], window=snakemake.params.window)
