@@ -12,6 +12,7 @@ from searchlight import masks as masks_module
 from searchlight import plugins
 from searchlight.errors import SearchlightError
 from searchlight.masks import Masks, make_masks
+from xaitk_saliency import PerturbImage
 
 SHAPES = st.tuples(st.integers(6, 40), st.integers(6, 40))
 PAIRS = st.lists(st.integers(1, 12), min_size=2, max_size=2)
@@ -86,3 +87,55 @@ def test_another_plugin_of_xaitk_runs_as_it_is() -> None:
 def test_an_unknown_plugin_is_refused_with_the_names_that_are_known() -> None:
     with pytest.raises(SearchlightError, match="found 'Nothing', allowed: SlidingWindow, SlidingRadial"):
         plugins.build("perturber", "Nothing", {})
+
+
+class Made(PerturbImage):
+    """A plug-in that makes whatever a test wants."""
+
+    made: Any = None
+
+    def perturb(self, ref_image: np.ndarray) -> np.ndarray:
+        return self.made
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def masks_of_a_plugin_that_makes(made: Any, monkeypatch: pytest.MonkeyPatch) -> Masks:
+    monkeypatch.setattr(Made, "made", made)
+    return make_masks({"Made": {}}, np.zeros((6, 8, 3)))
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (np.ones((2, 5, 5)), "masks of the shape (2, 5, 5), allowed: (1 or more, 6, 8)"),
+        (np.ones((6, 8)), "masks of the shape (6, 8), allowed: (1 or more, 6, 8)"),
+        (np.ones((2, 1, 6, 8)), "masks of the shape (2, 1, 6, 8), allowed: (1 or more, 6, 8)"),
+        (np.ones((0, 6, 8)), "masks of the shape (0, 6, 8), allowed: (1 or more, 6, 8)"),
+        (np.full((2, 6, 8), -0.5), "masks with values from -0.5 to -0.5, allowed: 0 (hides) to 1 (keeps)"),
+        (np.full((2, 6, 8), 1.5), "masks with values from 1.5 to 1.5, allowed: 0 (hides) to 1 (keeps)"),
+        (np.full((2, 6, 8), np.nan), "masks with values from nan to nan, allowed: 0 (hides) to 1 (keeps)"),
+        (None, "masks of type object, allowed: numbers of the shape (1 or more, 6, 8)"),
+        (np.full((2, 6, 8), "a"), "masks of type <U1, allowed: numbers of the shape (1 or more, 6, 8)"),
+        ([np.ones((6, 8)), np.ones((6, 7))], "masks of several shapes"),
+    ],
+    ids=["size", "2-D", "4-D", "none", "below", "above", "nan", "nothing", "text", "ragged"],
+)
+def test_what_is_no_masks_is_one_line(made: Any, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SearchlightError) as caught:
+        masks_of_a_plugin_that_makes(made, monkeypatch)
+    assert str(caught.value).startswith(f"Made: found {found}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, np.float64])
+def test_masks_of_any_numbers_from_0_to_1_are_taken(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = np.eye(6, 8, dtype=dtype)[None]
+    np.testing.assert_array_equal(masks_of_a_plugin_that_makes(made, monkeypatch).dense(0, 1), made)
+
+
+def test_what_no_mask_hides_is_known() -> None:
+    masks = make_masks({"SlidingWindow": {"window_size": [2, 3], "stride": [4, 4]}}, np.zeros((8, 8)))
+    np.testing.assert_array_equal(masks.covered, (masks.dense(0, len(masks)) < 1).any(axis=0))
+    assert 0 < masks.covered.mean() < 1

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight import plugins, scoring
+from searchlight.errors import SearchlightError
 from searchlight.masks import Masks, make_masks
 from searchlight.scoring import make_scorer
+from xaitk_saliency import GenerateClassifierConfidenceSaliency
 
 SHAPE = (24, 20)
 IMAGE = np.zeros(SHAPE)
@@ -25,6 +27,18 @@ SCORERS = {
     "SquaredDifferenceScoring": {},
     "RISEScoring": {"p1": 0.5},
 }
+
+
+class Shaped(GenerateClassifierConfidenceSaliency):
+    """A plug-in whose maps have whatever shape a test wants."""
+
+    shape: tuple[int, ...] = ()
+
+    def generate(self, reference: np.ndarray, perturbed: np.ndarray, perturbed_masks: np.ndarray) -> np.ndarray:
+        return np.zeros(self.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
 
 
 def outputs(masks: Masks, frames: int, actions: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +92,62 @@ def test_the_paper_s_score_keeps_the_magnitude_across_frames() -> None:
     np.testing.assert_allclose(score[1], 4 * score[0], rtol=1e-4)
 
 
-@pytest.mark.parametrize("scorer", [*SCORERS, "SquaredDifference"])
+OURS = ("SquaredDifference", "RISE")
+
+
+@pytest.mark.parametrize("perturber", PERTURBERS)
+@pytest.mark.parametrize("scorer", [*OURS, "OcclusionScoring", "SquaredDifferenceScoring"])
+@given(offset=st.floats(-50, 50, width=32))
+@settings(max_examples=10, deadline=None)
+def test_an_agent_that_ignores_its_input_gets_a_zero_map(perturber: str, scorer: str, offset: float) -> None:
+    masks = make_masks(PERTURBERS[perturber], IMAGE)
+    reference = np.array([[offset, 3 - offset, 0.1]], np.float32)
+    perturbed = np.repeat(reference[:, None], len(masks), axis=1)
+    assert not make_scorer({scorer: {}}, masks)(reference, perturbed).any()
+
+
+def test_xaitk_s_rise_shows_chance_where_ours_shows_nothing() -> None:
+    masks = make_masks(PERTURBERS["rise"], IMAGE)
+    reference = np.full((1, 2), 4, np.float32)
+    perturbed = np.repeat(reference[:, None], len(masks), axis=1)
+    assert make_scorer({"RISEScoring": {"p1": 0.5}}, masks)(reference, perturbed).max() > 0.5
+
+
+@pytest.mark.parametrize("perturber", PERTURBERS)
+@pytest.mark.parametrize("scorer", OURS)
+@given(seed=st.integers(0, 2**16), offset=st.floats(-64, 64, width=16))
+@settings(max_examples=10, deadline=None)
+def test_an_offset_changes_no_map_but_by_rounding(perturber: str, scorer: str, seed: int, offset: float) -> None:
+    masks = make_masks(PERTURBERS[perturber], IMAGE)
+    reference, perturbed = outputs(masks, 1, 4, seed, 1.0)
+    score = make_scorer({scorer: {}}, masks)
+    moved = [(array + np.float32(offset)).astype(np.float32) for array in (reference, perturbed)]
+    # Outputs of up to 70 are rounded by 4e-6, and enter squared or once.
+    np.testing.assert_allclose(score(*moved), score(reference, perturbed), atol=4e-5)
+
+
+def test_rise_is_the_covariance_of_outputs_with_what_was_kept() -> None:
+    masks = make_masks(PERTURBERS["rise"], IMAGE)
+    reference, perturbed = outputs(masks, 2, 3, 8, 1.0)
+    maps = make_scorer({"RISE": {}}, masks)(reference, perturbed)
+    kept = masks.dense(0, len(masks)).astype(np.float64).reshape(len(masks), -1)
+    for frame in range(2):
+        both = np.cov(kept, perturbed[frame], rowvar=False, bias=True)[: kept.shape[1], kept.shape[1] :]
+        np.testing.assert_allclose(maps[frame].ravel(), np.abs(both).sum(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(24, 19), (3, 20, 24), (480,), (1, 1, 24, 20)], ids=str)
+def test_a_plugin_s_map_of_another_size_is_one_line(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shaped, "shape", shape)
+    masks = make_masks(PERTURBERS["window"], IMAGE)
+    score = make_scorer({"Shaped": {}}, masks)
+    with pytest.raises(SearchlightError) as caught:
+        score(*outputs(masks, 1, 3, 1, 1.0))
+    expected = f"Shaped: found a map of the shape {shape}, allowed: (24, 20) or (1 or more, 24, 20)"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("scorer", [*SCORERS, *OURS])
 def test_no_signal_is_zeros(scorer: str) -> None:
     masks = make_masks(PERTURBERS["window"], IMAGE)
     reference = np.zeros((1, 3), np.float32)
@@ -88,7 +157,7 @@ def test_no_signal_is_zeros(scorer: str) -> None:
 
 
 @pytest.mark.parametrize("perturber", PERTURBERS)
-@pytest.mark.parametrize("scorer", [*SCORERS, "SquaredDifference"])
+@pytest.mark.parametrize("scorer", [*SCORERS, *OURS])
 def test_a_frame_s_map_does_not_depend_on_the_frames_beside_it(perturber: str, scorer: str) -> None:
     masks = make_masks(PERTURBERS[perturber], IMAGE)
     reference, perturbed = outputs(masks, 7, 6, 5, 1.0)

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from searchlight import plugins
+from searchlight.errors import SearchlightError, one_line
 
 IN_MEMORY_BYTES = 64 * 1024**2
 
@@ -71,6 +72,14 @@ class Masks:
     def density(self) -> float:
         """How much of all masks' area lies in their boxes, 0 to 1."""
         return self.size / max(1, len(self) * self.shape[0] * self.shape[1])
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Which pixels at least one mask hides, if only in part, (height, width) bool."""
+        covered = np.zeros(self.shape, bool)
+        for index, (top, bottom, left, right) in enumerate(self.boxes.tolist()):
+            covered[top:bottom, left:right] |= self.values(index) < 1
+        return covered
 
     @property
     def in_memory(self) -> bool:
@@ -127,7 +136,7 @@ def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks
             its shape.
 
     Raises:
-        SearchlightError: the plug-in cannot be built.
+        SearchlightError: the plug-in cannot be built, or what it makes are no masks of that shape.
     """
     ((name, arguments),) = perturber.items()
     shape = (image.shape[0], image.shape[1])
@@ -139,8 +148,28 @@ def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks
     }
     if name in makers:
         return Masks(makers[name](shape, **arguments), shape)
-    masks = plugins.build("perturber", name, arguments)(image)
-    return Masks(iter(np.asarray(masks)), shape)
+    return Masks(iter(_checked(name, plugins.build("perturber", name, arguments)(image), shape)), shape)
+
+
+def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return what a plug-in made, once it is sure that these are masks."""
+    allowed = f"(1 or more, {shape[0]}, {shape[1]})"
+    try:
+        masks = np.asarray(made)
+    except ValueError as error:
+        raise SearchlightError(
+            f"{name}: found masks of several shapes ({one_line(error)}), allowed: {allowed}"
+        ) from error
+    if masks.dtype.kind not in "buif":
+        raise SearchlightError(f"{name}: found masks of type {masks.dtype}, allowed: numbers of the shape {allowed}")
+    if masks.ndim != 3 or masks.shape[1:] != shape or not len(masks):
+        raise SearchlightError(f"{name}: found masks of the shape {masks.shape}, allowed: {allowed}")
+    low, high = masks.min(), masks.max()
+    if not (low >= 0 and high <= 1):  # not a number is neither
+        raise SearchlightError(
+            f"{name}: found masks with values from {low:g} to {high:g}, allowed: 0 (hides) to 1 (keeps)"
+        )
+    return masks
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:

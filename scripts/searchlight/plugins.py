@@ -21,6 +21,8 @@ from searchlight.errors import SearchlightError, one_line
 Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict(), AllowInfNan(False)]
 Probability = Annotated[Float, Field(ge=0, le=1)]
+# Neither never nor always.
+Chance = Annotated[Float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Int, Field(gt=0)]
 PositiveFloat = Annotated[Float, Field(gt=0)]
 
@@ -53,7 +55,7 @@ class RISEGrid(Arguments):
 
     n: PositiveInt = Field(description="Number of masks.")
     s: PositiveInt = Field(description="Cells along each side.")
-    p1: Probability = Field(description="Probability that a cell is kept.")
+    p1: Chance = Field(description="Probability that a cell is kept.")
     seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
 
@@ -62,7 +64,7 @@ class RandomGrid(Arguments):
 
     n: PositiveInt = Field(description="Number of masks.")
     s: tuple[PositiveInt, PositiveInt] = Field(description="Height and width of a cell in pixels.")
-    p1: Probability = Field(description="Probability that a cell is kept.")
+    p1: Chance = Field(description="Probability that a cell is kept.")
     seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
 
@@ -75,9 +77,20 @@ class SquaredDifferenceScoring(Arguments):
 
 
 class RISEScoring(Arguments):
-    """Outputs weighted by what was kept, less `p1`, each output scaled by its own maximum."""
+    """Outputs weighted by what was kept, less `p1`, each scaled by its own maximum: xaitk's own RISE.
+
+    Outputs that have an offset, as logits and values do, give a map of chance: prefer `RISE`.
+    """
 
     p1: Probability = Field(0.0, description="Probability that a pixel was kept, taken off each mask.")
+
+
+class RISE(Arguments):
+    """How each output goes with whether a pixel was kept: their covariance over the masks. For random masks.
+
+    It is RISE (Petsiuk et al. 2018) with each output's mean over the masks taken off first. Without that, a map shows
+    how often a pixel was kept by chance, times the output's mean.
+    """
 
 
 class SquaredDifference(Arguments):
@@ -88,7 +101,8 @@ PERTURBERS: dict[str, type[Arguments]] = {
     model.__name__: model for model in (SlidingWindow, SlidingRadial, RISEGrid, RandomGrid)
 }
 SCORERS: dict[str, type[Arguments]] = {
-    model.__name__: model for model in (SquaredDifference, OcclusionScoring, SquaredDifferenceScoring, RISEScoring)
+    model.__name__: model
+    for model in (SquaredDifference, RISE, OcclusionScoring, SquaredDifferenceScoring, RISEScoring)
 }
 # They need one fill per colour and give masks of another rank: left to a later version.
 UNSUPPORTED = {"MCRISEGrid", "MCRISEScoring"}

@@ -20,8 +20,10 @@ from scipy import sparse
 
 from searchlight import plugins
 from searchlight.blocks import runs
+from searchlight.errors import SearchlightError
 from searchlight.masks import Masks
 from searchlight.perturbation import masks_of
+from searchlight.preprocessing import BOTTOM, TOP
 from searchlight.store import CHUNK_FRAMES, create, load
 
 # Masks whose weights are dense in memory at a time.
@@ -134,6 +136,14 @@ def _rise(sums: HiddenSums, _reference: np.ndarray, perturbed: np.ndarray, p1: f
     return _over_own_maximum((1 - p1) * perturbed.sum(axis=1, dtype=np.float64)[..., None] - sums(perturbed))
 
 
+def _rise_centred(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    # The covariance is 1/n sum_i mask_i (f_i - mean f) = -1/n sum_i (1 - mask_i) (f_i - mean f). The reference is taken
+    # off before the mean, so that outputs which never change are exact zeros.
+    changes = perturbed.astype(np.float64) - reference[:, None]
+    changes -= changes.mean(axis=1, keepdims=True)
+    return -sums(changes) / perturbed.shape[1]
+
+
 def _squared_difference(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     return sums(0.5 * ((reference[:, None] - perturbed) ** 2).sum(axis=2, keepdims=True)) / sums.coverage
 
@@ -147,6 +157,7 @@ def _squared_difference_stretched(sums: HiddenSums, reference: np.ndarray, pertu
 # (frame, mask, output) outputs.
 _VECTORISED: dict[str, Callable[..., np.ndarray]] = {
     "OcclusionScoring": _occlusion,
+    "RISE": _rise_centred,
     "RISEScoring": _rise,
     "SquaredDifferenceScoring": _squared_difference_stretched,
     "SquaredDifference": _squared_difference,
@@ -159,6 +170,13 @@ def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer
 
     def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
         maps = [np.asarray(plugin(ref, outputs, dense)) for ref, outputs in zip(reference, perturbed, strict=True)]
+        for one in maps:
+            if one.ndim not in (2, 3) or one.shape[-2:] != masks.shape:
+                height, width = masks.shape
+                raise SearchlightError(
+                    f"{name}: found a map of the shape {one.shape}, allowed: ({height}, {width}) or (1 or more, "
+                    f"{height}, {width})"
+                )
         summed = np.stack([np.abs(one).reshape(-1, *masks.shape).sum(axis=0) for one in maps])
         return np.where(np.isfinite(summed), summed, 0).astype(np.float32)
 
@@ -197,8 +215,13 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
     Args:
         responses_path: store written by ``searchlight.responses``.
         output: path of the store to write: ``actor`` and ``critic``, (frame, y, x) float32 as the scorer gives
-            them, in the perturbed image's own size, and ``frame``.
+            them, in the perturbed image's own size, ``actor_peak`` and ``critic_peak`` (frame,) float32, their
+            largest values, ``effective_masks`` as the responses have them, and ``frame``. The attribute
+            ``coverage`` is the part of the pixels that the agent sees which some mask hides.
         scorer: of the config.
+
+    Raises:
+        SearchlightError: a plug-in cannot be built, or makes no masks or no maps.
     """
     with load(responses_path) as responses, create(output) as writer:
         perturbation = responses.attributes["perturbation"]
@@ -209,11 +232,19 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             name: writer.array(name, ("frame", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
             for name in ("actor", "critic")
         }
+        peaks = {name: writer.array(f"{name}_peak", ("frame",), (), np.float32, (len(frames),)) for name in arrays}
         for rows in runs(0, len(frames), CHUNK_FRAMES):
             logits, value = responses.read("logits", rows), responses.read("value", rows)
             reference_logits = responses.read("reference_logits", rows)
             reference_value = responses.read("reference_value", rows)
-            arrays["actor"].append(score(reference_logits, logits))
-            arrays["critic"].append(score(reference_value[:, None], value[..., None]))
-        writer.array("frame", ("frame",), (), np.int64, (len(frames),)).append(frames)
-        writer.attributes({**responses.attributes, "scorer": scorer})
+            maps = {
+                "actor": score(reference_logits, logits),
+                "critic": score(reference_value[:, None], value[..., None]),
+            }
+            for name, array in arrays.items():
+                array.append(maps[name])
+                peaks[name].append(maps[name].max(axis=(1, 2)))
+        for name in ("effective_masks", "frame"):
+            writer.array(name, ("frame",), (), np.int64, (len(frames),)).append(responses.read(name))
+        covered = masks.covered[TOP:BOTTOM] if perturbation["space"] == "screen" else masks.covered
+        writer.attributes({**responses.attributes, "scorer": scorer, "coverage": float(covered.mean())})
