@@ -24,6 +24,7 @@ localrules:
     episodes,
     episode_length,
     fetch_checkpoint,
+    frames,
     list_unused,
     delete_unused,
 

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("collect", snakemake.log[0], snakemake.threads):
+with job("collect", snakemake.log[0], snakemake.threads) as notice:
     from searchlight.clip import collect_clip
 
     collect_clip(
@@ -12,4 +12,5 @@ with job("collect", snakemake.log[0], snakemake.threads):
         clip=snakemake.wildcards.clip,
         method=snakemake.wildcards.method,
         **snakemake.params.clip,
+        notice=notice,
     )

@@ -21,6 +21,7 @@ from searchlight.policy import load_policy
 from searchlight.preprocessing import PREPROCESSINGS
 from searchlight.responses import perturb_block
 from searchlight.rollout import play_episode
+from searchlight.scoring import score_block
 from searchlight.store import Variable, load
 
 SETTINGS = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
@@ -184,11 +185,12 @@ def load_policy_state(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_a_block_past_the_end_is_an_error(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        SearchlightError, match=r"seed-1\.zarr\.zip: found frames 0 to 139, but block 20 starts at frame 320"
-    ):
-        perturb(policy_path, episode_path, tmp_path / "out.zarr.zip", block=20)
+def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    perturb(policy_path, episode_path, tmp_path / "responses.zarr.zip", block=20)
+    score_block(tmp_path / "responses.zarr.zip", tmp_path / "maps.zarr.zip", scorer={"SquaredDifference": {}})
+    for name, array in (("responses", "logits"), ("maps", "actor")):
+        with load(tmp_path / f"{name}.zarr.zip") as store:
+            assert store.shape(array)[0] == len(store.read(array)) == len(store.read("frame")) == 0
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])

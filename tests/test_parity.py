@@ -32,7 +32,14 @@ def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tup
     )
     score_block(folder / "r", folder / "s", scorer=method.scorer)
     collect_clip(
-        episode_path, [folder / "s"], folder / "c", clip="x", frames=frames, method="notebook", scale=method.scale
+        episode_path,
+        [folder / "s"],
+        folder / "c",
+        clip="x",
+        frames=frames,
+        method="notebook",
+        scale=method.scale,
+        notice=print,
     )
     with load(folder / "c") as clip:
         return {layer: clip.read(layer) for layer in ("actor", "critic")}

@@ -28,16 +28,9 @@ def blocks_of(first: int, last: int, size: int) -> range:
     return range(first // size, last // size + 1) if first <= last else range(0)
 
 
-def frames_of(block: int, size: int, length: int, episode: str) -> range:
-    """Return the frames of a block in an episode of ``length`` frames; ``episode`` is how errors call it.
-
-    Raises:
-        SearchlightError: the block starts past the episode's end.
-    """
-    start = block * size
-    if start >= length:
-        raise SearchlightError(f"{episode}: found frames 0 to {length - 1}, but block {block} starts at frame {start}")
-    return range(start, min(start + size, length))
+def frames_of(block: int, size: int, length: int) -> range:
+    """Return the frames of a block in an episode of ``length`` frames: none where it starts past the end."""
+    return range(min(block * size, length), min((block + 1) * size, length))
 
 
 def check_frames(clip: str, frames: tuple[int, int | Literal["end"]], length: int) -> range:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def collect_clip(
     frames: tuple[int, int | Literal["end"]],
     method: str,
     scale: str,
+    notice: Callable[[str], None],
 ) -> None:
     """Write a clip's store.
 
@@ -35,22 +36,25 @@ def collect_clip(
         episode_path: store written by ``searchlight.rollout``.
         saliency_paths: stores written by ``searchlight.scoring``, of all blocks that hold the clip's frames.
         output: path of the store to write. Along ``time``, whose coordinate is the decision of the episode: what the
-            episode recorded, ``score`` (the reward before each decision), and ``actor`` and ``critic``, scaled maps
-            on the screen's pixels (y, x) or on the observation's (observation_y, observation_x), whose coordinates
-            say where on the screen they lie.
+            episode recorded, ``score`` (the reward before each decision), ``effective_masks`` (how many masks change
+            what the agent sees), and ``actor`` and ``critic``, scaled maps on the screen's pixels (y, x) or on the
+            observation's (observation_y, observation_x), whose coordinates say where on the screen they lie;
+            ``actor_peak`` and ``critic_peak`` are the largest values of the maps before they are scaled. The
+            attribute ``coverage`` is the part of the pixels that the agent sees which some mask hides.
         clip: its name in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
         method: its name in the config.
         scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
+        notice: is told in a line what a user may take for a result and is none.
 
     Raises:
         SearchlightError: the episode is shorter than the clip, or a block is not there.
     """
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
+        wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
         blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
-        wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
         held = np.concatenate([block.read("frame") for block in blocks])
         if not np.isin(wanted, held).all():
             raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
@@ -59,7 +63,7 @@ def collect_clip(
         space = blocks[0].attributes["perturbation"]["space"]
         dimensions = ("y", "x") if space == "screen" else ("observation_y", "observation_x")
 
-        divisors = _largest(blocks, wanted) if scale == "clip" else None
+        peaks = {layer: np.concatenate([*_rows(blocks, f"{layer}_peak", wanted)]) for layer in MAPS}
         for layer in MAPS:
             array = writer.array(
                 layer,
@@ -69,8 +73,13 @@ def collect_clip(
                 (CHUNK_FRAMES, *size),
                 {"long_name": f"saliency of the {layer}", "scale": scale},
             )
-            for maps in _maps(blocks, layer, wanted):
-                array.append(_divided(maps, scale, divisors[layer] if divisors else None))
+            for maps in _rows(blocks, layer, wanted):
+                array.append(_divided(maps, scale, peaks[layer].max()))
+            about = {"long_name": f"largest saliency of the {layer} in the frame, before it is scaled"}
+            writer.variable(f"{layer}_peak", Variable(("time",), peaks[layer], about))
+        effective = np.concatenate([*_rows(blocks, "effective_masks", wanted)])
+        about = {"long_name": "number of masks that change what the agent sees"}
+        writer.variable("effective_masks", Variable(("time",), effective, about))
         _copy_episode(episode, writer, wanted)
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
@@ -82,29 +91,46 @@ def collect_clip(
             for name, count, start in (("observation_y", OBSERVATION[0], TOP), ("observation_x", OBSERVATION[1], 0)):
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), start + CELL * np.arange(count) + centre, where))
-        details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer")}
+        details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer", "coverage")}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space})
+    for line in _limits(details, effective):
+        notice(f"clips.{clip}, method {method}: {line}")
 
 
-def _maps(blocks: Sequence[Reader], layer: str, wanted: range) -> Iterator[np.ndarray]:
-    """Yield the wanted maps of a layer in the order of their frames, a run at a time."""
+def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
+    """Yield what a clip's maps do not show although they look as if they did."""
+    if not effective.any():
+        fill = details["perturbation"]["fill"]
+        why = (
+            "nothing moves against its background"
+            if isinstance(fill, dict) and "background" in fill
+            else f"fill {fill}"
+        )
+        yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
+    if details["coverage"] < 1:
+        yield (
+            f"{1 - details['coverage']:.0%} of what the agent sees is hidden by no mask (a stride larger than the "
+            "window?): maps are zero there because nothing was tried"
+        )
+    if "RISEScoring" in details["scorer"]:
+        yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+
+
+def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:
+    """Yield an array's rows of the wanted frames in their order, a run at a time."""
     for block in blocks:
         held = block.read("frame")
         rows = np.flatnonzero((held >= wanted.start) & (held < wanted.stop))
         for start in range(0, len(rows), RUN_FRAMES):
             run = rows[start : start + RUN_FRAMES]
-            yield block.read(layer, slice(int(run[0]), int(run[-1]) + 1))
+            yield block.read(name, slice(int(run[0]), int(run[-1]) + 1))
 
 
-def _largest(blocks: Sequence[Reader], wanted: range) -> dict[str, float]:
-    return {layer: max(float(maps.max()) for maps in _maps(blocks, layer, wanted)) for layer in MAPS}
-
-
-def _divided(maps: np.ndarray, scale: str, divisor: float | None) -> np.ndarray:
+def _divided(maps: np.ndarray, scale: str, largest_of_clip: np.float32) -> np.ndarray:
     if scale == "none":
         return maps
-    largest = maps.max(axis=(1, 2), keepdims=True) if scale == "frame" else np.float32(divisor)
+    largest = maps.max(axis=(1, 2), keepdims=True) if scale == "frame" else largest_of_clip
     return maps / np.where(largest == 0, np.float32(1), largest)
 
 

@@ -1,10 +1,36 @@
 # Clips: what a user asked for, as one store, as videos, as a page.
 
 
+# First after the episode: what is made of a clip waits until it is known that its frames are there.
+rule frames:
+    input:
+        episode=episode_of_clip,
+    output:
+        "results/clips/{clip}/frames.txt",
+    log:
+        "results/logs/frames/{clip}.log",
+    benchmark:
+        "results/benchmarks/frames/{clip}.tsv"
+    priority: 100
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    # Without its code: the frames stay the same, and all that waits for them would be made again.
+    params:
+        lineage=clip_episode_lineage,
+        frames=clip_frames,
+    script:
+        "../../scripts/frames.py"
+
+
 rule collect:
     input:
         episode=episode_of_clip,
         saliency=saliency_of_clip,
+        frames="results/clips/{clip}/frames.txt",
     output:
         "results/clips/{clip}/{method}.zarr.zip",
     log:
@@ -27,6 +53,7 @@ rule collect:
 rule render_gameplay:
     input:
         episode=episode_of_clip,
+        frames="results/clips/{clip}/frames.txt",
     output:
         report(
             "results/clips/{clip}/gameplay.mp4",
@@ -38,8 +65,6 @@ rule render_gameplay:
         "results/logs/render_gameplay/{clip}.log",
     benchmark:
         "results/benchmarks/render_gameplay/{clip}.tsv"
-    # First after the episode: it knows whether the clip's frames are there, before the long work begins.
-    priority: 100
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,0 +1,10 @@
+"""Check that an episode holds a clip's frames."""
+
+from searchlight.job import job
+
+with job("frames", snakemake.log[0], snakemake.threads):
+    from searchlight.length import write_frames
+
+    write_frames(
+        snakemake.input.episode, snakemake.output[0], clip=snakemake.wildcards.clip, frames=snakemake.params.frames
+    )
