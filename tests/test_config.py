@@ -30,8 +30,8 @@ def edited(*edits: tuple[str, Any]) -> dict[str, Any]:
 
 def test_the_default_config_is_valid() -> None:
     settings = read_config(DEFAULT, CATALOGUE)
-    assert settings.clips["demo"].methods == ("occlusion", "greydanus")
-    assert settings.methods["occlusion"].scorer == {"OcclusionScoring": {}}
+    assert settings.clips["demo"].methods == ("erase", "greydanus")
+    assert settings.methods["erase"].scorer == {"SquaredDifference": {}}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_list_of_seeds_and_agents_is_a_clip_of_each_named_after_what_is_a_list
     agents = {"a": DEFAULT["agents"]["breakout"], "b": DEFAULT["agents"]["breakout"]}
     lists = {"seeds": {"seed": [1, 2]}, "both": {"agent": ["a", "b"], "seed": [7]}, "agents": {"agent": ["b"]}}
     clips = {
-        name: {"agent": "a", "seed": 3, "frames": [0, 1], "methods": ["occlusion"], **given}
+        name: {"agent": "a", "seed": 3, "frames": [0, 1], "methods": ["erase"], **given}
         for name, given in lists.items()
     }
     settings = read_config(edited(("agents", agents), ("clips", clips)), CATALOGUE)
@@ -78,8 +78,37 @@ def test_frames_may_go_on_to_the_end(given: Any, frames: tuple[int, int | str]) 
 
 def test_an_overlay_replaces_a_perturber_by_null() -> None:
     merged = {"SlidingWindow": None, "SlidingRadial": {"stride": [9, 9]}}
-    settings = read_config(edited(("perturbations/window/perturber", merged)), CATALOGUE)
-    assert list(settings.perturbations["window"].perturber) == ["SlidingRadial"]
+    settings = read_config(edited(("perturbations/erase/perturber", merged)), CATALOGUE)
+    assert list(settings.perturbations["erase"].perturber) == ["SlidingRadial"]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("background", {"background": 200}),
+        ({"background": 50}, {"background": 50}),
+        ({"background": "episode"}, {"background": "episode"}),
+        ({"blur": None, "background": 7}, {"background": 7}),
+        ("mean", "mean"),
+    ],
+    ids=str,
+)
+def test_fills_that_are_read(given: Any, read: Any) -> None:
+    perturbation = read_config(edited((WINDOW + "/fill", given)), CATALOGUE).perturbations["erase"]
+    assert perturbation.model_dump(mode="json")["fill"] == read
+
+
+@pytest.mark.parametrize(
+    ("video", "gamma"), [({}, 0.5), ({"style": "notebook"}, 1), ({"style": "notebook", "gamma": 0.7}, 0.7)], ids=str
+)
+def test_gamma_follows_the_style_where_it_is_not_given(video: dict[str, Any], gamma: float) -> None:
+    settings = read_config(edited(("video", video)), CATALOGUE)
+    assert settings.video.look()["gamma"] == gamma
+
+
+@pytest.mark.parametrize(("zoom", "fps"), [(11, 61), (7, 120), (4, 240)])
+def test_what_hardware_plays_is_allowed(zoom: int, fps: int) -> None:
+    read_config(edited(("video/zoom", zoom), ("clips/demo/fps", fps)), CATALOGUE)
 
 
 def test_a_digest_may_be_in_capitals() -> None:
@@ -106,31 +135,42 @@ def test_the_catalogue_pins_all_digests_that_are_known() -> None:
     assert unpinned == ["xaitk-breakout", "greydanus-breakout"]
 
 
-WINDOW = "perturbations/window"
+WINDOW = "perturbations/erase"
 MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, device, agents"]),
     ("unknown key of an agent", [("agents/breakout/colour", "red")], ["agents.breakout.colour: unknown key", "checkpoint, member"]),
     ("unknown key of a video", [("video/colour", "red")], ["video.colour: unknown key", "zoom"]),
-    ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["occlusion"]})], ["clips.demo.frames: missing"]),
+    ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["erase"]})], ["clips.demo.frames: missing"]),
     ("block size zero", [("block_size", 0)], ["block_size: found 0", "greater than 0"]),
     ("block size of text", [("block_size", "many")], ["block_size: found 'many'", "integer"]),
-    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.window.perturber: found 'SlidingWindw'", "SlidingWindow, SlidingRadial, RISEGrid, RandomGrid"]),
+    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.erase.perturber: found 'SlidingWindw'", "SlidingWindow, SlidingRadial, RISEGrid, RandomGrid"]),
     ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: SlidingWindow"]),
     ("unknown argument", [(WINDOW + "/perturber", {"SlidingWindow": {"windowsize": [5, 5]}})], ["SlidingWindow has no argument 'windowsize'", "window_size, stride"]),
     ("wrong argument", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [0, 5]}})], ["SlidingWindow.stride.0: found 0"]),
     ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["RISEGrid.s is missing", "n, s, p1, seed"]),
     ("arguments of the wrong form", [(WINDOW + "/perturber", {"SlidingWindow": [5, 5]})], ["found [5, 5] as the arguments of SlidingWindow"]),
     ("two perturbers", [(WINDOW + "/perturber", {"SlidingWindow": {}, "SlidingRadial": {}})], ["allowed: one name"]),
-    ("misspelt scorer", [("methods/occlusion/scorer", "Occlusion")], ["methods.occlusion.scorer: found 'Occlusion'", "SquaredDifference, OcclusionScoring"]),
-    ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.window.space: found 'pixels'", "'screen' or 'observation'"]),
-    ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.window.fill: found 300"]),
+    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "SquaredDifference, RISE, OcclusionScoring"]),
+    ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.erase.space: found 'pixels'", "'screen' or 'observation'"]),
+    ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.erase.fill: found 300"]),
     ("fill too bright for an observation", [("perturbations/blur/fill", 7)], ["perturbations.blur.fill: found 7", "0 to 1"]),
     ("colour in an observation", [("perturbations/blur/fill", [1, 2, 3])], ["perturbations.blur.fill: found the colour", "0 to 1"]),
-    ("fractional level", [(WINDOW + "/fill", 0.5)], ["perturbations.window.fill: found 0.5", "whole levels"]),
-    ("fill of an unknown kind", [(WINDOW + "/fill", {"noise": 1})], ["perturbations.window.fill: found", "{blur: sigma}"]),
+    ("fractional level", [(WINDOW + "/fill", 0.5)], ["perturbations.erase.fill: found 0.5", "whole levels"]),
+    ("fill of an unknown kind", [(WINDOW + "/fill", {"noise": 1})], ["perturbations.erase.fill: found", "{blur: sigma}"]),
+    ("background of no decisions", [(WINDOW + "/fill", {"background": 0})], ["perturbations.erase.fill: found", "{background: decisions or episode}"]),
+    ("background of another word", [(WINDOW + "/fill", {"background": "clip"})], ["perturbations.erase.fill: found", "background"]),
+    ("two fills", [(WINDOW + "/fill", {"background": 9, "blur": 3})], ["perturbations.erase.fill: found", "background"]),
+    ("fill by another name", [(WINDOW + "/fill", "median")], ["perturbations.erase.fill: found 'median', allowed: background, {background: decisions or episode}, {blur: sigma}, mean"]),
+    ("cells that are never kept", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10, "s": 8, "p1": 0}})], ["RISEGrid.p1: found 0", "greater than 0"]),
+    ("cells that are always kept", [(WINDOW + "/perturber", {"RandomGrid": {"n": 10, "s": [8, 8], "p1": 1}})], ["RandomGrid.p1: found 1", "less than 1"]),
+    ("arguments of our RISE", [("methods/erase/scorer", {"RISE": {"p1": 0.5}})], ["RISE has no argument 'p1', allowed: no arguments"]),
+    ("videos larger than hardware plays", [("video/zoom", 12)], ["video.zoom: found 12, allowed: 1 to 11 (hardware plays H.264 up to level 5.2, 36864 macroblocks a frame"]),
+    ("videos faster than hardware plays", [("video/zoom", 11), ("clips/demo/fps", 120)], ["clips.demo.fps: found 120 with video.zoom 11, allowed: fps up to 61, or zoom up to 7 (hardware plays"]),
+    ("another style", [("video/style", "neon")], ["video.style: found 'neon'", "'spotlight' or 'notebook'"]),
+    ("gamma zero", [("video/gamma", 0)], ["video.gamma: found 0", "greater than 0"]),
     ("dangling agent", [("clips/demo/agent", "brekout")], ["clips.demo.agent: found 'brekout', allowed: breakout"]),
-    ("dangling method", [("clips/demo/methods", ["occlusion", "gray"])], ["clips.demo.methods: found 'gray', allowed: occlusion, greydanus"]),
-    ("dangling perturbation", [("methods/occlusion/perturbation", "door")], ["methods.occlusion.perturbation: found 'door', allowed: window, blur"]),
+    ("dangling method", [("clips/demo/methods", ["erase", "gray"])], ["clips.demo.methods: found 'gray', allowed: erase, greydanus"]),
+    ("dangling perturbation", [("methods/erase/perturbation", "door")], ["methods.erase.perturbation: found 'door', allowed: erase, blur"]),
     ("frames backwards", [("clips/demo/frames", [9, 3])], ["clips.demo.frames: found [9, 3]", "first frame <= last frame"]),
     ("frames past max_steps", [("clips/demo/frames", [9, 3000])], ["clips.demo.frames: found [9, 3000]", "0 to 2999"]),
     ("one frame number", [("clips/demo/frames", [9])], ["clips.demo.frames: found [9], allowed: [first, last], [first, end] or all"]),
@@ -145,12 +185,12 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("a family that makes a clip which is there", [("clips/demo/seed", [1, 2]), ("clips/demo-seed-2", DEFAULT["clips"]["demo"])], ["clips.demo-seed-2: found a second clip 'demo-seed-2'", "clips.demo has it"]),
     ("a family of two lengths of one episode", [("clips/demo/seed", [1, 2]), ("clips/more", {**DEFAULT["clips"]["demo"], "seed": 2, "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames: found [-1, 5]"]),
-    ("the same method twice", [("clips/demo/methods", ["occlusion", "occlusion"])], ["clips.demo.methods: found", "each method once"]),
+    ("the same method twice", [("clips/demo/methods", ["erase", "erase"])], ["clips.demo.methods: found", "each method once"]),
     ("no clips", [("clips/demo", None)], ["clips: found {}"]),
     ("two lengths of one episode", [("clips/more", {**DEFAULT["clips"]["demo"], "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("name with a slash", [("clips/a b", DEFAULT["clips"]["demo"])], ["clips: found the name 'a b'", "letters, digits"]),
     ("name with a space", [("agents/my agent", DEFAULT["agents"]["breakout"])], ["agents: found the name 'my agent'"]),
-    ("name of dots", [("methods/..", DEFAULT["methods"]["occlusion"])], ["methods: found the name '..'"]),
+    ("name of dots", [("methods/..", DEFAULT["methods"]["erase"])], ["methods: found the name '..'"]),
     ("digest of the wrong form", [("agents/breakout/sha256", "abc")], ["agents.breakout.sha256: found 'abc'", "64 hex digits"]),
     ("plain http", [("agents/breakout/checkpoint", "http://example.org/a.tar")], ["agents.breakout: found 'http://example.org/a.tar' without sha256"]),
     ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar'", "https://"]),
@@ -165,9 +205,9 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames: found ['1', 5]"]),
     ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True"]),
     ("fps of nearly nothing", [("clips/demo/fps", 0.0001)], ["clips.demo.fps: found 0.0001"]),
-    ("infinite gain", [("methods/occlusion/gain", float("inf"))], ["methods.occlusion.gain: found inf"]),
+    ("infinite gain", [("methods/erase/gain", float("inf"))], ["methods.erase.gain: found inf"]),
     ("infinite blur", [("perturbations/blur/fill", {"blur": float("inf")})], ["perturbations.blur.fill: found"]),
-    ("colour of fractions", [(WINDOW + "/fill", [0.5, 10, 3])], ["perturbations.window.fill: found 0.5", "whole levels"]),
+    ("colour of fractions", [(WINDOW + "/fill", [0.5, 10, 3])], ["perturbations.erase.fill: found 0.5", "whole levels"]),
     ("argument that is a truth value", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [True, 5]}})], ["SlidingWindow.stride.0: found True"]),
     ("arguments with a number for a name", [(WINDOW + "/perturber", {"SlidingWindow": {1: 2}})], ["as the arguments of SlidingWindow"]),
     ("a table that is a list", [("clips", ["demo"])], ["clips: found ['demo']"]),

@@ -16,10 +16,10 @@ import pytest
 from conftest import save
 from PIL import Image
 from searchlight.errors import SearchlightError
-from searchlight.layers import LAYERS
+from searchlight.layers import LAYERS, STRIP_HEIGHT
 from searchlight.page import write_page
 from searchlight.preprocessing import OBSERVATION, SCREEN
-from searchlight.render import STRIP_HEIGHT, Style, render_gameplay, render_method
+from searchlight.render import Style, render_gameplay, render_method
 from searchlight.store import Variable, load
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -36,7 +36,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-STYLE = Style(zoom=1, opacity=0.8, highlight="#ff0000", actor="#3060ff", critic="#ff2020")
+STYLE = Style(style="notebook", gamma=1, zoom=1, opacity=0.8, highlight="#ff0000", actor="#3060ff", critic="#ff2020")
 FIRST, COUNT, FPS = 95, 40, 20
 PLAYED = 15
 GREATEST_DRIFT = 3 / FPS
@@ -179,6 +179,8 @@ def store_of(method: str, episode_path: Path, path: Path) -> Path:
     variables |= {
         "actor": Variable(("time", *axes), np.full((COUNT, *size), actor, np.float32)),
         "critic": Variable(("time", *axes), np.full((COUNT, *size), critic, np.float32)),
+        "actor_peak": Variable(("time",), np.full(COUNT, actor, np.float32)),
+        "critic_peak": Variable(("time",), np.full(COUNT, critic, np.float32)),
         "time": Variable(("time",), np.arange(rows.start, rows.stop)),
         "score": Variable(("time",), before + np.cumsum(rewards) - rewards),
     }

@@ -14,27 +14,32 @@ from conftest import files_no_larger_than, save
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from searchlight.config import Video
 from searchlight.errors import SearchlightError
-from searchlight.layers import LAYERS
+from searchlight.layers import GAP, LAYERS, STRIP_HEIGHT
 from searchlight.preprocessing import BOTTOM, OBSERVATION, SCREEN, TOP
 from searchlight.render import (
     BACKGROUND,
-    GAP,
+    DIMMED,
     RUN_FRAMES,
-    STRIP_HEIGHT,
     Caption,
     Encoder,
     Style,
     compose,
     draw_layers,
     highlight,
+    light,
     on_screen,
     render_gameplay,
     render_method,
+    spotlight,
 )
 from searchlight.store import Variable, load
 
-STYLE = Style(zoom=1, opacity=0.8, highlight="#ff0000", actor="#3060ff", critic="#ff2020")
+STYLE = Style(style="notebook", gamma=1, zoom=1, opacity=0.8, highlight="#ff0000", actor="#3060ff", critic="#ff2020")
+SPOTLIGHT = Style(
+    style="spotlight", gamma=0.5, zoom=1, opacity=0.8, highlight="#ff0000", actor="#648fff", critic="#ffb000"
+)
 CAPTION = Caption(step=1720, score=101, action="FIRE", value=4.39)
 HEIGHT, WIDTH = SCREEN
 ZOOMS = range(1, 6)
@@ -140,12 +145,16 @@ def screens(episode_path: Path) -> np.ndarray:
 def render(tmp_path: Path, screens: np.ndarray, episode_path: Path) -> Render:
     """Write a clip of the episode's first frames with the maps given, and render it."""
 
-    def write_and_render(name: str, actor: np.ndarray, critic: np.ndarray, gain: float = 1) -> dict[str, Path]:
+    def write_and_render(
+        name: str, actor: np.ndarray, critic: np.ndarray, gain: float = 1, style: Style = STYLE
+    ) -> dict[str, Path]:
         with load(episode_path) as episode:
             actions, values = (episode.read(key, slice(0, CLIP_FRAMES)) for key in ("action", "value"))
             rewards = episode.read("reward", slice(0, CLIP_FRAMES))
         axes = ("y", "x") if actor.shape[1:] == SCREEN else ("observation_y", "observation_x")
+        peaks = {f"{name}_peak": maps.max(axis=(1, 2)) for name, maps in (("actor", actor), ("critic", critic))}
         variables = {
+            **{name: Variable(("time",), peak.astype(np.float32)) for name, peak in peaks.items()},
             "frame": Variable(("time", "y", "x", "channel"), screens),
             "actor": Variable(("time", *axes), actor.astype(np.float32)),
             "critic": Variable(("time", *axes), critic.astype(np.float32)),
@@ -157,7 +166,7 @@ def render(tmp_path: Path, screens: np.ndarray, episode_path: Path) -> Render:
         clip = tmp_path / f"{name}.zarr.zip"
         save(clip, variables, {"action_meanings": MEANINGS})
         outputs = {layer: tmp_path / f"{name}.{layer}.mp4" for layer in LAYERS}
-        render_method(clip, outputs, style=STYLE, gain=gain, fps=30)
+        render_method(clip, outputs, style=style, gain=gain, fps=30)
         return outputs
 
     return write_and_render
@@ -271,6 +280,63 @@ class TestDrawLayers:
         assert (panel[:, :WIDTH] == layers["actor"]).all()
         assert (panel[:, WIDTH : WIDTH + GAP] == 0).all()
         assert (panel[:, WIDTH + GAP :] == layers["critic"]).all()
+
+
+class TestSpotlight:
+    def lit(self, frame: np.ndarray, saliency: np.ndarray, colour: str = "#648fff") -> np.ndarray:
+        return spotlight(frame, [light(frame, saliency, colour, 0.8)])
+
+    def test_dims_where_the_map_is_dark(self, screens: np.ndarray) -> None:
+        shown = self.lit(screens[0], np.zeros(SCREEN, np.float32)).astype(float)
+        assert np.abs(shown.mean(axis=2) - DIMMED * screens[0].mean(axis=2)).max() <= 1
+        assert np.ptp(shown, axis=2).max() < DIMMED * np.ptp(screens[0], axis=2).max(), "and greys"
+
+    @given(st.tuples(levels, levels, levels))
+    def test_a_bright_pixel_that_is_salient_stays_nearly_as_it_is(self, rgb: tuple[int, int, int]) -> None:
+        frame = np.full((*SCREEN, 3), (255, *rgb[1:]), np.uint8)
+        assert difference(self.lit(frame, np.ones(SCREEN, np.float32)), frame) <= 2
+
+    def test_a_black_pixel_that_is_salient_glows(self) -> None:
+        frame = np.zeros((*SCREEN, 3), np.uint8)
+        shown = self.lit(frame, np.ones(SCREEN, np.float32), "#ffb000")
+        assert difference(shown, np.array([0.8 * 0xFF, 0.8 * 0xB0, 0])) <= 1
+
+    def test_the_glow_reaches_around_what_is_salient_and_no_further(self) -> None:
+        frame, saliency = np.zeros((*SCREEN, 3), np.uint8), np.zeros(SCREEN, np.float32)
+        saliency[100:108, 80:88] = 1
+        glowing = self.lit(frame, saliency).any(axis=2)
+        assert glowing[97:111, 77:91].all()
+        assert glowing.sum() < 22 * 22
+
+    def test_a_map_is_never_shown_darker_than_a_smaller_one(self, screens: np.ndarray) -> None:
+        black = np.zeros_like(screens[0])
+        shown = [self.lit(black, np.full(SCREEN, level, np.float32))[100, 80].sum() for level in np.linspace(0, 1, 11)]
+        assert shown == sorted(shown)
+
+    def test_two_glows_add_up(self) -> None:
+        frame, ones = np.zeros((*SCREEN, 3), np.uint8), np.ones(SCREEN, np.float32)
+        layers = draw_layers(frame, ones, ones, SPOTLIGHT)
+        assert difference(layers["both"], np.minimum(layers["actor"].astype(int) + layers["critic"], 255)) <= 1
+
+    @pytest.mark.parametrize("gone", [0, 1, 2], ids=["protan", "deutan", "tritan"])
+    def test_the_two_colours_can_be_told_apart_without_a_kind_of_cone(self, gone: int) -> None:
+        from skimage.color import rgb2lab
+
+        # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
+        sees = [
+            [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+            [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+        ][gone]
+
+        def seen(colour: str) -> np.ndarray:
+            srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+            linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+            linear = np.clip(np.array(sees) @ linear, 0, 1)
+            return rgb2lab(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+        video = Video()
+        assert np.linalg.norm(seen(video.actor) - seen(video.critic)) > 40
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)
@@ -514,12 +580,14 @@ class TestRenderMethod:
 
     def test_each_video_says_what_it_shows(self, render: Render) -> None:
         labels = {
-            "actor": ["actor"],
-            "critic": ["critic"],
-            "both": ["actor + critic"],
-            "side-by-side": ["actor", "critic"],
+            "actor": ["actor 50 %"],
+            "critic": ["critic 0 %"],
+            "both": ["actor 50 %  critic 0 %"],
+            "side-by-side": ["actor 50 %", "critic 0 %"],
         }
-        for layer, path in render("labels", maps_of(0), maps_of(0)).items():
+        actor = maps_of(1)
+        actor[0] /= 2  # of the clip's largest
+        for layer, path in render("labels", actor, maps_of(0)).items():
             shown = strip(luma(decoded(path, "yuv420p")[0]), 1)
             panel = np.zeros((HEIGHT, shown.shape[1], 3), np.uint8)
             expected = strip(compose(panel, NoCaption(0, 0, "", 0), labels[layer], 1), 1)
@@ -529,6 +597,14 @@ class TestRenderMethod:
     def test_gain_is_applied(self, render: Render) -> None:
         weak = render("weak", maps_of(0.25), maps_of(0.5), gain=2)
         strong = render("strong", maps_of(0.5), maps_of(1))
+        assert {layer: path.read_bytes() for layer, path in weak.items()} == {
+            layer: path.read_bytes() for layer, path in strong.items()
+        }
+
+    def test_gamma_is_applied_after_gain(self, render: Render) -> None:
+        weak = render("weak", maps_of(0.125), maps_of(0.5), gain=2, style=replace(STYLE, gamma=0.5))
+        strong = render("strong", maps_of(0.5), maps_of(1))
+        # Peaks are the same share of the clip's: all of it.
         assert {layer: path.read_bytes() for layer, path in weak.items()} == {
             layer: path.read_bytes() for layer, path in strong.items()
         }

@@ -26,7 +26,8 @@ from pydantic import (
 
 from searchlight import plugins
 from searchlight.errors import SearchlightError, one_line
-from searchlight.plugins import Float, Int
+from searchlight.layers import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
+from searchlight.plugins import Float, Int, PositiveInt
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 TABLES = ("agents", "perturbations", "methods", "clips")
@@ -43,6 +44,8 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
 Digest = Annotated[str, BeforeValidator(lambda text: str(text).lower()), StringConstraints(pattern=_DIGEST)]
 Preprocessing = Literal["cv2", "imresize"]
+# Decisions around a frame that its background is drawn from, unless the config says it.
+BACKGROUND_WINDOW = 200
 
 
 def _checkpoint(source: str) -> str:
@@ -119,7 +122,27 @@ class Blur(Table):
     blur: Float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
 
 
+class Background(Table):
+    """A fill that is what is usually there: the median of 61 screens around the frame."""
+
+    background: PositiveInt | Literal["episode"] = Field(
+        description="How many decisions before and after the frame the screens are drawn from, or `episode` for all."
+    )
+
+
 Level = Annotated[Float, Field(ge=0, le=255)]
+FillName = Literal["background", "mean"]
+
+
+def _fill(given: Any) -> Any:
+    """Leave out what an overlay took out by ``null``, so that one fill may take another's place."""
+    if isinstance(given, dict) and len(given) > 1:
+        return {name: value for name, value in given.items() if value is not None}
+    return given
+
+
+def _named_fill(fill: Any) -> Any:
+    return Background(background=BACKGROUND_WINDOW) if fill == "background" else fill
 
 
 class Perturbation(Table):
@@ -133,10 +156,16 @@ class Perturbation(Table):
         description="A `PerturbImage` plug-in of xaitk-saliency with its arguments (below).",
         examples=[{"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}],
     )
-    fill: Level | tuple[Level, Level, Level] | Blur = Field(
+    fill: Annotated[
+        Level | tuple[Level, Level, Level] | Blur | Background | FillName,
+        BeforeValidator(_fill),
+        AfterValidator(_named_fill),
+    ] = Field(
         0,
-        description="What hidden pixels are replaced by: a level (0 to 255 on the screen, 0 to 1 in the observation), "
-        "a colour `[red, green, blue]` (screen only), or `{blur: sigma}`.",
+        description="What hidden pixels are replaced by: `background` (what is usually there; short for "
+        f"`{{background: {BACKGROUND_WINDOW}}}`), `{{blur: sigma}}`, `mean` (of what the agent sees of the frame), a "
+        "level (0 to 255 on the screen, 0 to 1 in the observation), or a colour `[red, green, blue]` (screen only). "
+        "Which to take: [below](#which-fill).",
     )
     memory_lag: Int = Field(
         0,
@@ -152,7 +181,7 @@ class Perturbation(Table):
                 raise ValueError(f"fill: found the colour {list(self.fill)}, allowed in observation space: 0 to 1")
             if isinstance(self.fill, float) and self.fill > 1:
                 raise ValueError(f"fill: found {self.fill:g}, allowed in observation space: 0 to 1")
-        elif not isinstance(self.fill, Blur):
+        elif isinstance(self.fill, (float, tuple)):
             levels = self.fill if isinstance(self.fill, tuple) else (self.fill,)
             for level in levels:
                 if not level.is_integer():
@@ -165,8 +194,8 @@ class Method(Table):
 
     perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
     scorer: Annotated[dict[str, dict[str, Any]], _plugin("scorer")] = Field(
-        description="A `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency, or `SquaredDifference` (the "
-        "paper's own score), with its arguments (below).",
+        description="`SquaredDifference` (the paper's own score), `RISE`, or a `GenerateClassifierConfidenceSaliency` "
+        "plug-in of xaitk-saliency, with its arguments (below).",
         examples=["OcclusionScoring"],
     )
     scale: Literal["frame", "clip", "none"] = Field(
@@ -175,8 +204,8 @@ class Method(Table):
     gain: Float = Field(
         1,
         gt=0,
-        description="Videos show the scaled map times this, cut at 1, so that weak frames can be seen beside a strong "
-        "one (the paper's code calls it a fudge factor).",
+        description="Videos show the scaled map times this, cut at 1 (the paper's code calls it a fudge factor), and "
+        "then under `video.gamma`.",
     )
 
 
@@ -255,16 +284,56 @@ class Clip(ClipFamily):
     seed: Seed
 
 
+LEVEL = (
+    f"hardware plays H.264 up to level 5.2, {MACROBLOCKS_A_FRAME} macroblocks a frame, {MACROBLOCKS_A_SECOND} a second"
+)
+
+
+def _largest_zoom(fps: float) -> int:
+    """Return the largest zoom at which hardware plays videos of so many frames a second."""
+    zoom = 1
+    while macroblocks(zoom + 1) <= MACROBLOCKS_A_FRAME and macroblocks(zoom + 1) * fps <= MACROBLOCKS_A_SECOND:
+        zoom += 1
+    return zoom
+
+
+def _playable(zoom: int) -> int:
+    if macroblocks(zoom) > MACROBLOCKS_A_FRAME:
+        raise ValueError(f"found {zoom}, allowed: 1 to {_largest_zoom(0)} ({LEVEL})")
+    return zoom
+
+
 class Video(Table):
     """How all videos look."""
 
-    zoom: Int = Field(4, ge=1, le=12, description="Each pixel of the screen becomes a square of this side.")
+    style: Literal["spotlight", "notebook"] = Field(
+        "spotlight",
+        description="`spotlight` dims the screen, shows it as it is where the map is bright, and lets it glow there in "
+        "the actor's or the critic's colour; `notebook` adds a colour to the screen, as the XAITK notebook does.",
+    )
+    gamma: Annotated[Float, Field(gt=0)] | None = Field(
+        None,
+        description="Videos show the map to this power, after `gain`. Without it: 0.5, a square root, by which weak "
+        "places can be seen beside strong ones; and 1 in the notebook's style.",
+    )
+    zoom: Annotated[Int, Field(ge=1), AfterValidator(_playable)] = Field(
+        4,
+        description=f"Each pixel of the screen becomes a square of this side; at most {_largest_zoom(0)}, or what "
+        "`fps` leaves: " + LEVEL + ".",
+    )
     opacity: Float = Field(
         0.8, gt=0, le=1, description="How much of the colour is added where saliency is 1; the notebook's is 200/255."
     )
-    highlight: Colour = Field("#ff0000", description="Colour of the videos that show the actor or the critic alone.")
-    actor: Colour = Field("#3060ff", description="Colour of the actor where both are in one frame.")
-    critic: Colour = Field("#ff2020", description="Colour of the critic where both are in one frame.")
+    highlight: Colour = Field(
+        "#ff0000", description="Colour of the notebook's style in the videos that show the actor or the critic alone."
+    )
+    actor: Colour = Field("#648fff", description="Colour of the actor.")
+    critic: Colour = Field("#ffb000", description="Colour of the critic.")
+
+    def look(self) -> dict[str, Any]:
+        """Return all of it in plain types, ``gamma`` as it is used."""
+        gamma = self.gamma if self.gamma is not None else {"spotlight": 0.5, "notebook": 1.0}[self.style]
+        return {**self.model_dump(mode="json"), "gamma": gamma}
 
 
 class Config(Table):
@@ -305,6 +374,17 @@ class Config(Table):
                         f"clips.{key}.max_steps: found {clip.max_steps}, allowed: {steps}, as clips.{other} of the "
                         "same agent and seed has it"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _videos_can_be_played(self) -> Config:
+        blocks = macroblocks(self.video.zoom)
+        for key, clip in self.clips.items():
+            if blocks * clip.fps > MACROBLOCKS_A_SECOND:
+                raise ValueError(
+                    f"clips.{key}.fps: found {clip.fps:g} with video.zoom {self.video.zoom}, allowed: fps up to "
+                    f"{MACROBLOCKS_A_SECOND // blocks}, or zoom up to {_largest_zoom(clip.fps)} ({LEVEL})"
+                )
         return self
 
 
@@ -379,7 +459,8 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
 
 # Keys that take several types: pydantic fails once for each of them, and a user is told of all in one.
 _SEVERAL_TYPES = {
-    ("perturbations", "fill"): "0 to 255, [red, green, blue] or {blur: sigma}",
+    ("perturbations", "fill"): "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or "
+    "[red, green, blue]",
     ("clips", "agent"): "a name of agents, or a list of them",
     ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
     ("clips", "frames"): "[first, last], [first, end] or all",

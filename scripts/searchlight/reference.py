@@ -15,7 +15,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import plugins
-from searchlight.config import PATTERNS, Agent, Blur, ClipFamily, Config, Method, Perturbation, Video, read_catalogue
+from searchlight.config import (
+    PATTERNS,
+    Agent,
+    Background,
+    Blur,
+    ClipFamily,
+    Config,
+    Method,
+    Perturbation,
+    Video,
+    read_catalogue,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "config" / "README.md"
@@ -59,6 +70,7 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _TABLES:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(_fills())
     parts.append(
         "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
         "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
@@ -67,8 +79,9 @@ def render_reference() -> str:
         )
     )
     parts.append(
-        "## Scorers\n\n`SquaredDifference` is the project's own, the others are xaitk-saliency's; any other "
-        "`GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too.\n\n"
+        "## Scorers\n\n`SquaredDifference` and `RISE` are the project's own, the others are xaitk-saliency's; any "
+        "other `GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too. For random "
+        "masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`.\n\n"
         "| scorer | arguments | what it is |\n|---|---|---|\n"
         + "".join(
             f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
@@ -79,14 +92,60 @@ def render_reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+_FILLS: tuple[tuple[str, str, str], ...] = (
+    (
+        "`background`",
+        "first: it takes out what moves, and shows what the agent makes of that",
+        "What stands still all the time (walls, a brick that is never hit) is never taken out, so it is never salient. "
+        "Where the whole screen scrolls (Enduro, RiverRaid), it is a smear that the agent never saw. What is gone "
+        "comes back for a dozen decisions; in an episode's last 200 for longer, since nothing comes after them.",
+    ),
+    (
+        "`{background: N}`",
+        "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
+        "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
+        "half of the critic's saliency of the default clip lies on bricks that were hit.",
+    ),
+    (
+        "`{blur: sigma}`",
+        "where the whole screen scrolls; or to do as the paper does",
+        "A blur hardly changes small things: Breakout's ball gets less saliency than the average pixel.",
+    ),
+    (
+        "`0`, another level, a colour",
+        "to ask what still things matter, or to do as the notebook does",
+        "The patch is a new object. By `imresize`, a level outside of the frame's own range shifts every pixel: black "
+        "patches light up the whole field of Pong.",
+    ),
+    ("`mean`", "for comparison", "As a colour."),
+)
+
+
+def _fills() -> str:
+    rows = "".join(f"| {fill} | {when} | {limits} |\n" for fill, when, limits in _FILLS)
+    return f"""\
+## Which fill
+
+What a map shows depends on what hides a patch. A good fill makes a picture that the agent could have seen, only without
+the thing.
+
+| fill | take it | its limits |
+|---|---|---|
+{rows}
+The default's method `erase` is `background` in windows of 8x8 pixels, `greydanus` is the paper's blur, and
+[`notebook.yaml`](notebook.yaml) has the notebook's black windows. The pictures that `background` uses are in
+`results/backgrounds/AGENT/seed-SEED/`."""
+
+
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
-One `perturb` job works on one block. It takes about two seconds to start, then 10 ms a frame for windows of 5x5 on the
-screen, 35 ms for wide radial masks, 270 ms for a thousand masks of RISE ([measured](../benchmarks/README.md)). Choose a
-block that works for longer than it takes to start: 240 frames do for the default's windows, 60 for its radial masks, 16
-for RISE. Smaller blocks spread over more cores and are lost more cheaply when a job fails; larger ones also compute
-frames at the ends of a clip that it does not show, since a block is always whole. Results are bit-identical either way,
+One `perturb` job works on one block. It takes about two seconds to start, then 5 ms a frame for `erase` (10 ms where
+much of the screen moves), 10 ms for black windows of 5x5, 35 ms for wide radial masks, 270 ms for a thousand masks of
+RISE ([measured](../benchmarks/README.md)). Choose a block that works for longer than it takes to start: 240 frames do
+for windows, 60 for radial masks, 16 for RISE. Smaller blocks spread over more cores and are lost more cheaply when a
+job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block is always whole.
+Results are bit-identical either way,
 but a changed `block_size` computes all blocks anew."""
 
 
@@ -167,8 +226,8 @@ def _type(annotation: Any, info: FieldInfo | None = None) -> str:
         words = "`{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
     elif hasattr(annotation, "__metadata__"):
         words = _type(arguments[0]) + _bounds(annotation.__metadata__)
-    elif annotation is Blur:
-        words = "`{blur: sigma}`"
+    elif annotation in (Blur, Background):
+        words = {Blur: "`{blur: sigma}`", Background: "`{background: decisions}`"}[annotation]
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         words = "table"
     else:

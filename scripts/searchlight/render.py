@@ -1,17 +1,21 @@
-"""Videos of a clip: the game, and over it what the actor and the critic look at.
+"""Videos of a clip: the game, and in it what the actor and the critic look at.
 
-A map is added to the screen as a colour, saturating (the XAITK notebook lets bright pixels wrap around to dark).
-Every pixel of the screen becomes a square of ``zoom`` pixels, and a strip above says the step, the score, the action
-and the value.
+There are two styles. ``spotlight`` dims the screen, shows it as it is where a map is bright, and lets it glow around
+it in the colour of the actor or the critic. ``notebook`` adds a colour to the screen, saturating (the XAITK notebook
+lets bright pixels wrap around to dark).
+
+Every pixel of the screen becomes a square of ``zoom`` pixels. A strip above says the step, the score, the action and
+the value, and for each map its largest saliency in this frame, as a share of the largest in the clip.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +27,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from searchlight.blocks import check_frames, runs, scores_before
 from searchlight.files import seal, written_whole
-from searchlight.layers import LAYERS
+from searchlight.layers import GAP, LAYERS, STRIP_HEIGHT
 from searchlight.preprocessing import BOTTOM, SCREEN, TOP
 from searchlight.store import Reader, load
 
 RUN_FRAMES = 64
-STRIP_HEIGHT, GAP = 8, 4  # in pixels of the screen
+# Of the spotlight: how bright the screen is in the dark, how much of its colour is taken away there, and how far the
+# glow reaches, in pixels of the screen.
+DIMMED, GREYED, GLOW = 0.4, 0.7, 7
+_DARK = DIMMED * (np.full((3, 3), GREYED / 3, np.float32) + (1 - GREYED) * np.eye(3, dtype=np.float32))
 SMALLEST_FONT = 9
 TEXT, BACKGROUND, QUIET = 220, 36, 145  # luma
 # BT.709: what browsers assume of a video of this size, and what the file says.
@@ -48,6 +55,8 @@ _YUV = np.array(
 class Style:
     """How videos look: ``video`` of the config."""
 
+    style: str
+    gamma: float
     zoom: int
     opacity: float
     highlight: str
@@ -69,21 +78,22 @@ class Caption:
         return [f"step {self.step}", f"score {self.score:g}", f"value {self.value:.2f}", self.action]
 
 
-def on_screen(saliency: np.ndarray, gain: float = 1) -> np.ndarray:
-    """Return a map in 0..1 on the screen's pixels.
+def on_screen(saliency: np.ndarray, gain: float = 1, gamma: float = 1) -> np.ndarray:
+    """Return a map in 0..1 on the screen's pixels, as it is shown.
 
     Args:
         saliency: (210, 160) as it is, or (80, 80), which is enlarged smoothly over the rows that the agent sees.
         gain: what the map is multiplied by.
+        gamma: the power that it is then taken to, once it is cut to 0..1.
 
     Returns:
-        (210, 160) float32, cut to 0..1.
+        (210, 160) float32 in 0..1.
     """
     if saliency.shape != SCREEN:
         whole = np.zeros(SCREEN, np.float32)
         whole[TOP:BOTTOM] = cv2.resize(saliency, (SCREEN[1], BOTTOM - TOP), interpolation=cv2.INTER_LINEAR)
         saliency = whole
-    return np.clip(saliency * np.float32(gain), 0, 1)
+    return np.clip(saliency * np.float32(gain), 0, 1) ** gamma
 
 
 def highlight(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> np.ndarray:
@@ -95,8 +105,62 @@ def highlight(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: flo
         colour: ``#rrggbb``.
         opacity: part of the colour that is added where the map is 1.
     """
-    rgb = opacity * np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
-    return cv2.add(frame, cv2.merge([(saliency * level).astype(np.uint8) for level in rgb]))
+    return cv2.add(frame, cv2.merge([(saliency * level).astype(np.uint8) for level in opacity * _rgb(colour)]))
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+
+
+@dataclass(frozen=True)
+class Light:
+    """A map as the spotlight uses it; all uint8, for speed.
+
+    Attributes:
+        lit: (210, 160), how much of the screen is shown as it is.
+        glow: (210, 160), how much of it the glow covers.
+        colours: (210, 160, 3), the glow.
+    """
+
+    lit: np.ndarray
+    glow: np.ndarray
+    colours: np.ndarray
+
+
+def light(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> Light:
+    """Return a map as a light on a frame.
+
+    The glow is the map and a halo around it. It fades where both the map and the frame are bright, so that the thing
+    itself is shown as it is; what is salient and black, such as an empty place, glows.
+
+    Args:
+        frame: (210, 160, 3) uint8.
+        saliency: (210, 160) float32 in 0..1.
+        colour: of the glow, ``#rrggbb``.
+        opacity: of the glow.
+    """
+    lit = cv2.convertScaleAbs(saliency, alpha=255)
+    # Twice a mean is nearly a Gaussian, in a tenth of its time.
+    spread = cv2.blur(cv2.blur(lit, (GLOW, GLOW)), (GLOW, GLOW))
+    bright = cv2.multiply(lit, reduce(cv2.max, cv2.split(frame)), scale=1 / 255)
+    glow = cv2.multiply(cv2.max(lit, spread), 255 - bright, scale=opacity / 255)
+    return Light(lit, glow, cv2.merge([cv2.convertScaleAbs(glow, alpha=level / 255) for level in _rgb(colour)]))
+
+
+def spotlight(frame: np.ndarray, lights: Sequence[Light]) -> np.ndarray:
+    """Show a frame (210, 160, 3) uint8 dimmed, but as it is where a light is, and with the lights' glow.
+
+    Where two lights glow, their colours add up.
+    """
+    lit, glow = (reduce(cv2.max, layers) for layers in zip(*((one.lit, one.glow) for one in lights), strict=True))
+    bright = cv2.multiply(lit, 255 - glow, scale=1 / 255)
+    shown = cv2.add(_times(frame, bright), _times(cv2.transform(frame, _DARK), 255 - glow - bright))
+    return cv2.add(shown, reduce(cv2.add, (one.colours for one in lights)))
+
+
+def _times(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return a picture times weights, (height, width) uint8, of which 255 is 1."""
+    return cv2.multiply(picture, cv2.merge([weights] * 3), scale=1 / 255)
 
 
 def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style: Style) -> dict[str, np.ndarray]:
@@ -108,11 +172,19 @@ def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style:
         critic: its map.
         style: colours and opacity.
     """
-    layers = {
-        "actor": highlight(frame, actor, style.highlight, style.opacity),
-        "critic": highlight(frame, critic, style.highlight, style.opacity),
-        "both": highlight(highlight(frame, actor, style.actor, style.opacity), critic, style.critic, style.opacity),
-    }
+    if style.style == "notebook":
+        layers = {
+            "actor": highlight(frame, actor, style.highlight, style.opacity),
+            "critic": highlight(frame, critic, style.highlight, style.opacity),
+            "both": highlight(highlight(frame, actor, style.actor, style.opacity), critic, style.critic, style.opacity),
+        }
+    else:
+        lights = {
+            "actor": light(frame, actor, style.actor, style.opacity),
+            "critic": light(frame, critic, style.critic, style.opacity),
+        }
+        layers = {layer: spotlight(frame, [one]) for layer, one in lights.items()}
+        layers["both"] = spotlight(frame, [*lights.values()])
     gap = np.zeros((len(frame), GAP, 3), np.uint8)
     layers["side-by-side"] = np.concatenate([layers["actor"], gap, layers["critic"]], axis=1)
     return layers
@@ -158,8 +230,7 @@ def _enlarge(plane: np.ndarray, zoom: int, target: np.ndarray) -> None:
 
 def _to_yuv(panel: np.ndarray) -> Sequence[np.ndarray]:
     """Return the planes Y, Cb, Cr of an RGB picture: BT.709, limited range."""
-    # All values are positive: to scale by 1 is to round to uint8.
-    return cv2.split(cv2.convertScaleAbs(cv2.transform(panel.astype(np.float32), _YUV)))
+    return cv2.split(cv2.transform(panel, _YUV))
 
 
 def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> np.ndarray:
@@ -170,7 +241,9 @@ def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> 
     free = []
     for index, label in enumerate(labels):
         glyphs = _glyphs(label, font_size, QUIET)
-        free.append(part * (index + 1) - margin - glyphs.shape[1])
+        # A share has room for three digits, so that nothing jumps from frame to frame.
+        widest = _glyphs(re.sub(r"<?\d+(?= %)", "100", label), font_size, QUIET)
+        free.append(part * (index + 1) - margin - widest.shape[1])
         _paste(strip, glyphs, free[-1] if free[-1] >= index * part else index * part)
     left = margin
     for text in caption.parts():
@@ -190,9 +263,15 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=4096)
 def _glyphs(text: str, size: int, luma: int) -> np.ndarray:
+    """Return a text as luma: of words and single digits that are drawn once, since most texts differ by a digit."""
+    return np.hstack([_drawn(part, size, luma) for part in re.findall(r"\d|\D+", text)])
+
+
+@cache
+def _drawn(text: str, size: int, luma: int) -> np.ndarray:
     font = _font(size)
     ascent, descent = font.getmetrics()
-    image = Image.new("L", (int(font.getlength(text)) + 1, ascent + descent), BACKGROUND)
+    image = Image.new("L", (round(font.getlength(text)), ascent + descent), BACKGROUND)
     ImageDraw.Draw(image).text((0, 0), text, font=font, fill=luma)
     return np.asarray(image)
 
@@ -277,18 +356,30 @@ def render_method(
         encoders = {layer: stack.enter_context(Encoder(outputs[layer], fps, threads)) for layer in LAYERS}
         length = clip.shape("frame")[0]
         scores, steps = clip.read("score"), clip.read("time")
+        shares = {layer: _shares(clip.read(f"{layer}_peak")) for layer in ("actor", "critic")}
         for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])
             drawn = [
-                draw_layers(frame, *(on_screen(saliency, gain) for saliency in maps), style)
+                draw_layers(frame, *(on_screen(saliency, gain, style.gamma) for saliency in maps), style)
                 for frame, *maps in zip(frames, actor, critic, strict=True)
             ]
             # One encoder after the other, which keeps what it needs in the processor's cache.
             for layer, encoder in encoders.items():
-                labels = {"both": ["actor + critic"], "side-by-side": ["actor", "critic"]}.get(layer, [layer])
-                for panels, caption in zip(drawn, captions, strict=True):
+                for index, (panels, caption) in enumerate(zip(drawn, captions, strict=True), start=rows.start):
+                    labels = _labels(layer, {name: share[index] for name, share in shares.items()})
                     encoder.add(compose(panels[layer], caption, labels, style.zoom))
+
+
+def _shares(peaks: np.ndarray) -> np.ndarray:
+    """Return the largest saliency of each frame as a share of that of all, (frame,); zeros where there is none."""
+    return peaks / (peaks.max() or 1)
+
+
+def _labels(layer: str, shares: Mapping[str, float]) -> list[str]:
+    """Return what the strip says on the right of each part of a video."""
+    texts = {name: f"{name} {'<1' if 0 < share < 0.01 else round(100 * share)} %" for name, share in shares.items()}
+    return {"both": ["  ".join(texts.values())], "side-by-side": list(texts.values())}.get(layer) or [texts[layer]]
 
 
 def render_gameplay(
