@@ -32,6 +32,7 @@ OPERATIONS = {
     **dict.fromkeys(("exp", "clamp_", "sub_", "maximum"), "activation (ELU)"),
 }
 MODULES = {
+    "crops": "perturbing and preparing",
     "perturbation": "perturbing and preparing",
     "preprocessing": "perturbing and preparing",
     "boxes": "where the boxes are",

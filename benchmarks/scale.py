@@ -49,7 +49,7 @@ def sweep(blocks: int, episodes: int) -> str:
     """Return a config whose clips have that many blocks in all, of one method."""
     frames = blocks // episodes * BLOCK_SIZE
     clip = {"agent": "breakout", "seed": list(range(episodes)), "max_steps": frames, "frames": [0, frames - 1]}
-    clips = {"demo": None, "sweep": {**clip, "methods": ["occlusion"], "fps": 30}}
+    clips = {"demo": None, "sweep": {**clip, "methods": ["erase"], "fps": 30}}
     return yaml.safe_dump({"block_size": BLOCK_SIZE, "clips": clips})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cases import CLIP, CONFIG, EPISODE, POLICY, SPECS
 from searchlight.clip import collect_clip
+from searchlight.config import Video
 from searchlight.layers import LAYERS
 from searchlight.plugins import check
 from searchlight.render import Style, render_gameplay, render_method
@@ -38,8 +39,8 @@ def steps() -> list[dict[str, Any]]:
     spec, scorer = SPECS["notebook"]
     agent = {"agent": CLIP["agent"], "actions": "sample", "seed": CLIP["seed"]}
     agent |= {name: CONFIG["agents"][CLIP["agent"]][name] for name in ("env", "preprocessing")}
-    about = {"clip": "demo", "method": "occlusion", "scale": "frame"}
-    look = {"style": Style(**CONFIG["video"]), "gain": 1, "fps": CLIP["fps"], "threads": 1}
+    about = {"clip": "demo", "method": "notebook", "scale": "frame", "notice": print}
+    look = {"style": Style(**Video(**CONFIG["video"]).look()), "gain": 1, "fps": CLIP["fps"], "threads": 1}
     played = {"clip": "demo", "zoom": CONFIG["video"]["zoom"], "fps": CLIP["fps"], "threads": 1}
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Make the README's picture from the default run: three moments of the demo, actor blue and critic red."""
+"""Make the README's picture from the default run: three moments of the demo, actor blue and critic amber."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-VIDEO = ROOT / "results" / "clips" / "demo" / "greydanus.both.mp4"
-MOMENTS = (40, 150, 220)
+VIDEO = ROOT / "results" / "clips" / "demo" / "erase.both.mp4"
+MOMENTS = (20, 150, 250)
 SHRINK = 2
 
 with av.open(str(VIDEO)) as container:

@@ -25,10 +25,10 @@ from conftest import Project, new_project
 CONFIG = yaml.safe_dump(
     {
         "block_size": 4,
-        "perturbations": {"window": {"perturber": {"SlidingWindow": {"window_size": [40, 40], "stride": [40, 40]}}}},
+        "perturbations": {"erase": {"perturber": {"SlidingWindow": {"window_size": [40, 40], "stride": [40, 40]}}}},
         "clips": {
             "demo": None,
-            "small": {"agent": "breakout", "seed": 1, "max_steps": 6, "frames": "all", "methods": ["occlusion"]},
+            "small": {"agent": "breakout", "seed": 1, "max_steps": 6, "frames": "all", "methods": ["erase"]},
         },
         "video": {"zoom": 1},
     }

@@ -37,9 +37,10 @@ RESULTS = {
     "policy": "agents/breakout/policy.safetensors",
     "episode": "episodes/breakout/seed-1.zarr.zip",
     "length": "episodes/breakout/seed-1.length",
-    "responses": "responses/breakout/seed-1/window/1.zarr.zip",
-    "saliency": "saliency/breakout/seed-1/occlusion/1.zarr.zip",
-    "clip": "clips/small/occlusion.zarr.zip",
+    "background": "backgrounds/breakout/seed-1/200.zarr.zip",
+    "responses": "responses/breakout/seed-1/erase/1.zarr.zip",
+    "saliency": "saliency/breakout/seed-1/erase/1.zarr.zip",
+    "clip": "clips/small/erase.zarr.zip",
     "video": "clips/small/gameplay.mp4",
 }
 DAMAGED = "damaged, delete it and run again"
@@ -326,7 +327,7 @@ def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, by
     update_config(edited, yaml.safe_load(CONFIG))
     config.write_text(yaml.safe_dump(edited))
     with pool(1) as worker:
-        assert worker.submit(plan, mine.folder).result() == {"render/small/occlusion", "page/small"}
+        assert worker.submit(plan, mine.folder).result() == {"render/small/erase", "page/small"}
     script.write_text(before)
     # Each a date of its own in the past, and one in the future.
     chance = random.Random(0)  # noqa: S311  no secret
@@ -335,7 +336,7 @@ def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, by
     date(mine.folder / "results" / RESULTS["policy"], -(10**6))
     clip = mine.folder / "results" / RESULTS["clip"]
     date(clip, 10**6)
-    (mine.folder / "results/clips/small/occlusion.actor.mp4").unlink()
+    (mine.folder / "results/clips/small/erase.actor.mp4").unlink()
     (said,) = (line for line in lines_of(mine.snakemake(config=CONFIG), mine) if "clock skew" in line)
     assert f"has older modification time ({time.strftime('%Y')}" in said
     assert f"than input results/{RESULTS['clip']} (" in said

@@ -34,7 +34,8 @@ pytestmark = pytest.mark.workflow
 BREAKOUT = {"checkpoint": "bundled:breakout", "env": "Breakout-v0", "preprocessing": "cv2"}
 MINE = {**BREAKOUT, "checkpoint": "mine.zip", "member": "mine.10.safetensors", "actions": "sampled"}
 WINDOW = {"space": "screen", "perturber": {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}, "fill": 0}
-BLUR = {"space": "observation", "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [20, 20]}}, "fill": 0.5}
+BLUR = {"space": "observation", "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [20, 20]}}}
+BLUR["fill"] = "background"
 OCCLUSION = {"perturbation": "window", "scorer": "OcclusionScoring", "scale": "frame"}
 GREYDANUS = {"perturbation": "blur", "scorer": "SquaredDifference", "scale": "clip", "gain": 2}
 ONE = {"agent": "breakout", "seed": 1, "max_steps": 28, "frames": [4, 19], "methods": ["occlusion", "greydanus"]}
@@ -63,9 +64,17 @@ FROM_COLLECT = jobs(FROM_RENDER, collect=4)
 FROM_SCORE = jobs(FROM_COLLECT, score=8)
 FROM_PERTURB = jobs(FROM_SCORE, perturb=8)
 # Of the agents, from the episode on. How many blocks a whole episode has is known when it was played: `then`.
-BREAKOUT_PLAYED = {"rollout": 1, "perturb": 6, "score": 6, "collect": 3, "render": 3, "render_gameplay": 2, "page": 2}
-MINE_PLAYED = {"rollout": 1, "episode_length": 1, "collect": 1, "render": 1, "render_gameplay": 1, "page": 1}
-MINE_BLOCKS = {"perturb": 2, "score": 2}
+BREAKOUT_PLAYED = jobs(
+    {"rollout": 1, "background": 1, "perturb": 6, "score": 6, "collect": 3},
+    {"frames": 2, "render": 3, "render_gameplay": 2, "page": 2},
+)
+MINE_PLAYED = jobs(
+    {"rollout": 1, "episode_length": 1, "frames": 1, "collect": 1},
+    {"render": 1, "render_gameplay": 1, "page": 1},
+)
+MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
+# The perturbation that hides things behind a background, of both agents, but for the backgrounds.
+FROM_BLUR = {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}
 PLAYED = jobs(BREAKOUT_PLAYED, MINE_PLAYED)
 FETCHED = jobs(PLAYED, fetch_checkpoint=2)
 
@@ -132,6 +141,8 @@ def replaced(old: str, new: str) -> Callable[[Path], None]:
 
 
 CLIP = {"collect": 1, "render": 1, "page": 1}
+# A clip of other frames, or of another episode.
+FRAMES = {"frames": 1, "render_gameplay": 1}
 CONFIG: dict[str, Edit] = {
     "nothing": Edit({}),
     "block_size": Edit(jobs(FROM_COLLECT, perturb=5, score=5), {"block_size": 16}, bundle="blocks"),
@@ -187,7 +198,7 @@ CONFIG: dict[str, Edit] = {
     ),
     "two perturbations swapped": Edit(FROM_PERTURB, {"perturbations/window": BLUR, "perturbations/blur": WINDOW}),
     "space": Edit(
-        {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2},
+        FROM_BLUR,
         {"perturbations/blur/space": "screen", "perturbations/blur/fill": 9},
     ),
     "perturber": Edit(
@@ -199,9 +210,27 @@ CONFIG: dict[str, Edit] = {
         {"perturbations/window/fill": 9},
         bundle="methods",
     ),
-    "memory_lag": Edit(
-        {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}, {"perturbations/blur/memory_lag": 1}
+    "fill: mean": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/fill": "mean"},
+        bundle="fills",
     ),
+    "fill: background": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/fill": "background"},
+        why="the other perturbation has made the background",
+    ),
+    "fill: background, with its number of decisions": Edit(
+        {}, {"perturbations/blur/fill": {"background": 200}}, why="it is what the word is short for"
+    ),
+    "fill: background of fewer decisions": Edit(
+        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": 10}}, bundle="fills"
+    ),
+    "fill: background of the whole episode": Edit(
+        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": "episode"}}
+    ),
+    "fill: no background": Edit(FROM_BLUR, {"perturbations/blur/fill": 0.5}, why="the one that is there is unused"),
+    "memory_lag": Edit(FROM_BLUR, {"perturbations/blur/memory_lag": 1}),
     # Methods.
     "a method more": Edit({}, {"methods/other": OCCLUSION}, why="no clip shows it", bundle="blocks"),
     "a method renamed": Edit(
@@ -230,32 +259,30 @@ CONFIG: dict[str, Edit] = {
     "two gains swapped": Edit(FROM_RENDER, {"methods/occlusion/gain": 2, "methods/greydanus/gain": 1}),
     # Clips.
     "a clip more, of frames that are there": Edit(
-        jobs(CLIP, render_gameplay=1), {"clips/more": {**ONE, "frames": [9, 14], "methods": ["greydanus"]}}
+        jobs(CLIP, FRAMES), {"clips/more": {**ONE, "frames": [9, 14], "methods": ["greydanus"]}}
     ),
     "a clip more, that overlaps two": Edit(
-        jobs(CLIP, render_gameplay=1, perturb=1, score=1),
+        jobs(CLIP, FRAMES, perturb=1, score=1),
         {"clips/more": {**ONE, "frames": [12, 27], "methods": ["greydanus"]}},
         bundle="clips",
         why="one has its first block, nobody the last",
     ),
-    "a clip renamed": Edit(
-        jobs(CLIP, render_gameplay=1), {"clips/two": None, "clips/other": TWO}, why="its folder has its name"
-    ),
+    "a clip renamed": Edit(jobs(CLIP, FRAMES), {"clips/two": None, "clips/other": TWO}, why="its folder has its name"),
     "a clip less": Edit({}, {"clips/two": None}),
     "two clips swapped": Edit(
-        jobs(CLIP, collect=1, render=1, render_gameplay=2, page=1),
+        jobs(CLIP, collect=1, render=1, frames=2, render_gameplay=2, page=1),
         {"clips/one": TWO, "clips/two": {**ONE, "methods": ["occlusion"]}},
     ),
-    "agent of a clip": Edit(jobs(CLIP, rollout=1, perturb=2, score=2, render_gameplay=1), {"clips/two/agent": "mine"}),
+    "agent of a clip": Edit(jobs(CLIP, FRAMES, rollout=1, perturb=2, score=2), {"clips/two/agent": "mine"}),
     "agents of a family": Edit(
-        jobs(CLIP, CLIP, rollout=1, episode_length=1, render_gameplay=2),
+        jobs(CLIP, CLIP, rollout=1, episode_length=1, frames=2, render_gameplay=2),
         {"clips/whole/agent": ["mine", "breakout"]},
         then=MINE_BLOCKS,
         why="with a list of agents, the clips are named after them",
     ),
-    "seed": Edit(jobs(CLIP, rollout=1, perturb=2, score=2, render_gameplay=1), {"clips/two/seed": 2}),
+    "seed": Edit(jobs(CLIP, FRAMES, rollout=1, perturb=2, score=2), {"clips/two/seed": 2}),
     "a seed more in a family": Edit(
-        jobs(CLIP, rollout=1, episode_length=1, render_gameplay=1),
+        jobs(CLIP, FRAMES, rollout=1, episode_length=1),
         {"clips/whole/seed": [3, 4]},
         then=MINE_BLOCKS,
         bundle="clips",
@@ -263,33 +290,36 @@ CONFIG: dict[str, Edit] = {
     "max_steps": Edit(
         BREAKOUT_PLAYED,
         {"clips/one/max_steps": 30, "clips/two/max_steps": 30},
-        why="an episode is one result, and the longer one is another",
+        why="an episode is one result, and the longer one is another; so is its background",
     ),
-    "max_steps of a whole episode": Edit(MINE_PLAYED, {"clips/whole/max_steps": 20}, then={"perturb": 3, "score": 3}),
-    "frames: widened": Edit(
-        jobs(CLIP, collect=1, render=1, render_gameplay=1, perturb=2, score=2), {"clips/one/frames": [4, 27]}
+    "max_steps of a whole episode": Edit(
+        MINE_PLAYED,
+        {"clips/whole/max_steps": 20},
+        then={"background": 1, "perturb": 3, "score": 3},
+        why="the background of its last frames is drawn from what comes after them",
     ),
+    "frames: widened": Edit(jobs(CLIP, FRAMES, collect=1, render=1, perturb=2, score=2), {"clips/one/frames": [4, 27]}),
     "frames: widened within the blocks": Edit(
-        jobs(CLIP, collect=1, render=1, render_gameplay=1), {"clips/one/frames": [2, 22]}, bundle="clips"
+        jobs(CLIP, FRAMES, collect=1, render=1), {"clips/one/frames": [2, 22]}, bundle="clips"
     ),
-    "frames: narrowed": Edit(jobs(CLIP, collect=1, render=1, render_gameplay=1), {"clips/one/frames": [9, 12]}),
-    "frames: moved": Edit(jobs(CLIP, render_gameplay=1, perturb=1, score=1), {"clips/two/frames": [20, 27]}),
-    "frames: moved to what another clip has": Edit(jobs(CLIP, render_gameplay=1), {"clips/two/frames": [0, 11]}),
+    "frames: narrowed": Edit(jobs(CLIP, FRAMES, collect=1, render=1), {"clips/one/frames": [9, 12]}),
+    "frames: moved": Edit(jobs(CLIP, FRAMES, perturb=1, score=1), {"clips/two/frames": [20, 27]}),
+    "frames: moved to what another clip has": Edit(jobs(CLIP, FRAMES), {"clips/two/frames": [0, 11]}),
     "frames: an open end": Edit(
-        jobs(CLIP, collect=1, render=1, render_gameplay=1, episode_length=1),
+        jobs(CLIP, FRAMES, collect=1, render=1, episode_length=1),
         {"clips/one/frames": [4, "end"]},
         then={"perturb": 2, "score": 2},
         bundle="methods",
     ),
     "frames: all": Edit(
-        jobs(CLIP, render_gameplay=1, episode_length=1),
+        jobs(CLIP, FRAMES, episode_length=1),
         {"clips/two/frames": "all"},
         then={"perturb": 1, "score": 1},
         why="one has the first block",
     ),
     "frames: all, and from 0 to the end": Edit({}, {"clips/whole/frames": [0, "end"]}),
     "frames: an open end that is closed": Edit(
-        jobs(CLIP, render_gameplay=1),
+        jobs(CLIP, FRAMES),
         {"clips/whole/frames": [0, 11]},
         why="an end that happens to be the same is known as such by the jobs alone",
     ),
@@ -299,6 +329,9 @@ CONFIG: dict[str, Edit] = {
     "fps": Edit({"render": 2, "render_gameplay": 1, "page": 1}, {"clips/one/fps": 12}, bundle="clips"),
     # Videos.
     "zoom": Edit(RENDERED, {"video/zoom": 2}),
+    "style": Edit(FROM_RENDER, {"video/style": "notebook"}, bundle="blocks"),
+    "gamma": Edit(FROM_RENDER, {"video/gamma": 0.8}, bundle="clips"),
+    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}),
     "opacity": Edit(FROM_RENDER, {"video/opacity": 0.5}, bundle="blocks"),
     "highlight": Edit(FROM_RENDER, {"video/highlight": "#00ff00"}, bundle="blocks"),
     "actor": Edit(FROM_RENDER, {"video/actor": "#00ff00"}),
@@ -328,8 +361,8 @@ def modules(names: str, planned: dict[str, int], then: dict[str, int], bundle: s
 MODULES: dict[str, Edit] = {
     **modules(
         "fetch_checkpoint.py searchlight/__init__.py searchlight/architecture.py searchlight/checkpoint.py"
-        " searchlight/checkpoint_source.py searchlight/errors.py searchlight/files.py searchlight/job.py"
-        " searchlight/preprocessing.py",
+        " searchlight/checkpoint_source.py searchlight/crops.py searchlight/errors.py searchlight/files.py"
+        " searchlight/job.py searchlight/preprocessing.py",
         FETCHED,
         MINE_BLOCKS,
     ),
@@ -344,6 +377,8 @@ MODULES: dict[str, Edit] = {
         FROM_PERTURB,
         {},
     ),
+    **modules("background.py", jobs(FROM_BLUR, background=2), {}),
+    **modules("searchlight/background.py", jobs(FROM_PERTURB, background=2), {}),
     **modules("searchlight/blocks.py", jobs(FROM_PERTURB, render_gameplay=3), {}),
     **modules("score.py searchlight/scoring.py", FROM_SCORE, {}),
     **modules("collect.py searchlight/clip.py", FROM_COLLECT, {}, "methods"),
@@ -355,7 +390,7 @@ MODULES: dict[str, Edit] = {
     **modules("searchlight/config.py searchlight/lineage.py searchlight/reference.py", {}, {}, "blocks"),
     **modules("list_unused.py delete_unused.py searchlight/locks.py searchlight/unused.py", {}, {}, "clips"),
     # An episode has as many frames as before, however they are counted.
-    **modules("episode_length.py searchlight/length.py", {}, {}, "methods"),
+    **modules("episode_length.py frames.py searchlight/length.py", {}, {}, "methods"),
 }
 TABLE = {**CONFIG, **RULES, **MODULES}
 BUNDLES = sorted({edit.bundle for edit in TABLE.values() if edit.bundle})

@@ -27,9 +27,15 @@ pytestmark = pytest.mark.workflow
 SMALL: dict[str, Any] = {
     "block_size": 8,
     "perturbations": {
-        "window": {"perturber": {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}},
+        "erase": None,
+        "window": {
+            "space": "screen",
+            "perturber": {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}},
+            "fill": "background",
+        },
         "blur": {"perturber": {"SlidingRadial": {"stride": [20, 20]}}},
     },
+    "methods": {"erase": None, "occlusion": {"perturbation": "window", "scorer": "OcclusionScoring"}},
     "clips": {
         "demo": None,
         "small": {
@@ -101,10 +107,11 @@ def mine(finished: Project, tmp_path: Path) -> Project:
 
 def test_a_run_makes_what_it_says(finished: Project) -> None:
     expected = {"agents/breakout/policy.safetensors", "episodes/breakout/seed-1.zarr.zip"}
+    expected |= {"backgrounds/breakout/seed-1/200.zarr.zip"}
     for block in (1, 2, 3):
         expected |= {f"responses/breakout/seed-1/{name}/{block}.zarr.zip" for name in ("window", "blur")}
         expected |= {f"saliency/breakout/seed-1/{name}/{block}.zarr.zip" for name in ("occlusion", "greydanus")}
-    expected |= {"clips/small/gameplay.mp4", "clips/small/index.html"}
+    expected |= {"clips/small/frames.txt", "clips/small/gameplay.mp4", "clips/small/index.html"}
     for method in ("occlusion", "greydanus"):
         expected |= {f"clips/small/{method}.zarr.zip", *(f"clips/small/{method}.{layer}.mp4" for layer in LAYERS)}
     assert files(finished) == expected
@@ -256,10 +263,14 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
         return bad_agent(checkpoint=path), "rollout", "actor_linear has 6 actions, but env 'Breakout-v0' has 4"
     frames = {"frames past the end": [10, 2900], "no frames before the end": [2900, "end"]}[case]
     clip = {"max_steps": 3000, "frames": frames, "methods": ["occlusion"]}
-    edits = [("agents/bad", random_agent(folder)), *((f"clips/small/{key}", value) for key, value in clip.items())]
+    edits = [
+        ("block_size", 1000),
+        ("agents/bad", random_agent(folder)),
+        *((f"clips/small/{key}", value) for key, value in clip.items()),
+    ]
     return (
         [*edits, ("clips/small/agent", "bad")],
-        "render_gameplay",
+        "frames",
         f"clips.small.frames: found [{frames[0]}, {frames[1]}], but the episode",
     )
 
@@ -282,7 +293,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
 )
 def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp_path: Path, case: str) -> None:
     edits, rule, text = failing(case, tmp_path)
-    done = project.snakemake(config=edited(*edits))
+    done = project.snakemake("--keep-going", config=edited(*edits))
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert "Traceback" not in output
@@ -290,11 +301,13 @@ def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp
     whole = re.compile(rf"^{rule}: .*{re.escape(text)}.*\(log: (\S+)\)$", re.MULTILINE)
     logs = set(whole.findall(output))
     assert len(logs) == 1, output
+    # Others may go on, but none fails after it.
+    assert set(re.findall(r"^(\w+): .* \(log: ", output, re.MULTILINE)) == {rule}, output
     assert text in (project.folder / logs.pop()).read_text()
     made_by_failed_rule = {
         "fetch_checkpoint": ("agents/",),
         "rollout": ("episodes/",),
-        "render_gameplay": ("clips/",),
+        "frames": ("clips/",),
     }[rule]
     assert not [path for path in files(project) if path.startswith(made_by_failed_rule) or "partial" in path]
     assert not (tmp_path / "executed").exists()
