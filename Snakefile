@@ -21,10 +21,10 @@ include: "workflow/rules/unused.smk"
 # A cluster's nodes may have no internet, and see no checkpoint that lies outside of this folder.
 localrules:
     all,
+    check_frames,
     episodes,
     episode_length,
     fetch_checkpoint,
-    frames,
     list_unused,
     delete_unused,
 

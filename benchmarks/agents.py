@@ -42,7 +42,7 @@ SPECS = {"erase": windows(8, 4, {"background": 200}), "notebook": windows(5, 5, 
 
 
 @dataclass(frozen=True)
-class Agent:
+class Player:
     """An agent that is measured, and the rows of it: cases with preprocessings."""
 
     name: str
@@ -54,10 +54,12 @@ class Agent:
 
 ERASE_BOTH = (("erase", "cv2"), ("erase", "imresize"))
 ALL = [
-    Agent("bundled Breakout", "bundled:breakout", "Breakout-v0", "cv2", ERASE_BOTH),
-    Agent("Breakout", str(AGENTS / "breakout-v4.model.80.tar"), "Breakout-v4", "imresize", ERASE_BOTH),
-    Agent("Pong", str(AGENTS / "pong-v4.model.80.tar"), "Pong-v4", "imresize", (*ERASE_BOTH, ("notebook", "imresize"))),
-    Agent("SpaceInvaders", str(AGENTS / "spaceinvaders-v4.model.80.tar"), "SpaceInvaders-v4", "imresize", ERASE_BOTH),
+    Player("bundled Breakout", "bundled:breakout", "Breakout-v0", "cv2", ERASE_BOTH),
+    Player("Breakout", str(AGENTS / "breakout-v4.model.80.tar"), "Breakout-v4", "imresize", ERASE_BOTH),
+    Player(
+        "Pong", str(AGENTS / "pong-v4.model.80.tar"), "Pong-v4", "imresize", (*ERASE_BOTH, ("notebook", "imresize"))
+    ),
+    Player("SpaceInvaders", str(AGENTS / "spaceinvaders-v4.model.80.tar"), "SpaceInvaders-v4", "imresize", ERASE_BOTH),
 ]
 
 
@@ -72,12 +74,12 @@ def by_agents() -> list[dict[str, Any]]:
 
 
 @torch.inference_mode()
-def _rows(agent: Agent) -> Iterator[dict[str, Any]]:
+def _rows(agent: Player) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
         folder = Path(name)
         fetch_checkpoint(agent.checkpoint, None, None, ROOT / "resources" / "agents", folder / "policy", lambda _: None)
-        given = {"env": agent.env, "preprocessing": agent.preprocessing, "actions": "greedy", "seed": 0}
-        play_episode(folder / "policy", folder / "episode", agent=agent.name, **given, max_steps=STEPS)
+        settings = {"env": agent.env, "preprocessing": agent.preprocessing, "actions": "greedy", "seed": 0}
+        play_episode(folder / "policy", folder / "episode", agent=agent.name, **settings, max_steps=STEPS)
         write_background(folder / "episode", folder / "background", window=200)
         policy = load_policy(folder / "policy")
         engine, given = Engine(policy), []

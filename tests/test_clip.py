@@ -11,7 +11,7 @@ from conftest import STEPS
 from searchlight.background import write_background
 from searchlight.clip import collect_clip
 from searchlight.errors import SearchlightError
-from searchlight.length import write_frames
+from searchlight.length import check_frames
 from searchlight.plugins import check
 from searchlight.responses import perturb_block
 from searchlight.scoring import score_block
@@ -103,8 +103,8 @@ def test_xaitk_s_rise_is_told_of(collect: Any) -> None:
 
 
 def test_a_clip_s_frames_are_known_to_be_there(episode_path: Path, tmp_path: Path) -> None:
-    write_frames(episode_path, tmp_path / "frames", clip="demo", frames=(7, "end"))
+    check_frames(episode_path, tmp_path / "frames", clip="demo", frames=(7, "end"))
     assert (tmp_path / "frames").read_text() == f"7 {STEPS - 1}\n"
     with pytest.raises(SearchlightError, match=rf"^clips\.demo\.frames: found \[7, {STEPS}\], but the episode has"):
-        write_frames(episode_path, tmp_path / "other", clip="demo", frames=(7, STEPS))
+        check_frames(episode_path, tmp_path / "other", clip="demo", frames=(7, STEPS))
     assert not (tmp_path / "other").exists()

@@ -124,7 +124,7 @@ def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
 
 def test_every_attempt_is_given_twice_as_much(finished: Project) -> None:
     first = resources(finished, 1)
-    assert len(first) == 8
+    assert len(first) == 10
     for attempt, factor in ((2, 2), (3, 4)):
         assert resources(finished, attempt) == {
             rule: {name: factor * value for name, value in asked.items()} for rule, asked in first.items()
@@ -157,7 +157,7 @@ def test_a_run_on_slurm_equals_a_local_one(slurm: LocalSlurm, finished: Project,
     run = Run(project, slurm, **elsewhere)
     status, output = run.finish()
     assert status == 0, output
-    # The episode, the blocks, the gameplay, the clip.
+    # The episode with its background, the blocks, the gameplay, the clip.
     assert list(run.jobs().values()) == ["COMPLETED"] * 4
     assert contents(project) == contents(finished)
     assert not list(temporary.iterdir())
@@ -209,7 +209,7 @@ def test_a_batch_for_a_gpu_asks_for_one_and_says_where_there_is_none(slurm: Loca
 def test_a_job_over_its_memory_is_given_more(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
     rules = unfinished.folder / "workflow" / "rules" / "saliency.smk"
     text = rules.read_text()
-    assert text.count("mem_mb=growing(1000)") == 2
+    assert text.count("mem_mb=growing(1000)") == 3
     rules.write_text(text.replace("mem_mb=growing(1000)", "mem_mb=growing(150)"))
     run = Run(unfinished, slurm, BLOCK)
     assert_completed(run, unfinished, finished)

@@ -66,10 +66,10 @@ FROM_PERTURB = jobs(FROM_SCORE, perturb=8)
 # Of the agents, from the episode on. How many blocks a whole episode has is known when it was played: `then`.
 BREAKOUT_PLAYED = jobs(
     {"rollout": 1, "background": 1, "perturb": 6, "score": 6, "collect": 3},
-    {"frames": 2, "render": 3, "render_gameplay": 2, "page": 2},
+    {"check_frames": 2, "render": 3, "render_gameplay": 2, "page": 2},
 )
 MINE_PLAYED = jobs(
-    {"rollout": 1, "episode_length": 1, "frames": 1, "collect": 1},
+    {"rollout": 1, "episode_length": 1, "check_frames": 1, "collect": 1},
     {"render": 1, "render_gameplay": 1, "page": 1},
 )
 MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
@@ -142,7 +142,7 @@ def replaced(old: str, new: str) -> Callable[[Path], None]:
 
 CLIP = {"collect": 1, "render": 1, "page": 1}
 # A clip of other frames, or of another episode.
-FRAMES = {"frames": 1, "render_gameplay": 1}
+FRAMES = {"check_frames": 1, "render_gameplay": 1}
 CONFIG: dict[str, Edit] = {
     "nothing": Edit({}),
     "block_size": Edit(jobs(FROM_COLLECT, perturb=5, score=5), {"block_size": 16}, bundle="blocks"),
@@ -213,7 +213,6 @@ CONFIG: dict[str, Edit] = {
     "fill: mean": Edit(
         {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
         {"perturbations/window/fill": "mean"},
-        bundle="fills",
     ),
     "fill: background": Edit(
         {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
@@ -221,10 +220,13 @@ CONFIG: dict[str, Edit] = {
         why="the other perturbation has made the background",
     ),
     "fill: background, with its number of decisions": Edit(
-        {}, {"perturbations/blur/fill": {"background": 200}}, why="it is what the word is short for"
+        {},
+        {"perturbations/blur/fill": {"background": 200}},
+        why="it is what the word is short for",
+        bundle="methods",
     ),
     "fill: background of fewer decisions": Edit(
-        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": 10}}, bundle="fills"
+        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": 10}}
     ),
     "fill: background of the whole episode": Edit(
         jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": "episode"}}
@@ -233,6 +235,15 @@ CONFIG: dict[str, Edit] = {
     "memory_lag": Edit(FROM_BLUR, {"perturbations/blur/memory_lag": 1}),
     # Methods.
     "a method more": Edit({}, {"methods/other": OCCLUSION}, why="no clip shows it", bundle="blocks"),
+    "a method more that is shown, with a background of its own": Edit(
+        jobs(CLIP, background=1, perturb=2, score=2),
+        {
+            "perturbations/erase": {**WINDOW, "fill": {"background": 10}},
+            "methods/erase": {**OCCLUSION, "perturbation": "erase"},
+            "clips/two/methods": ["occlusion", "erase"],
+        },
+        bundle="methods",
+    ),
     "a method renamed": Edit(
         {"score": 3, "collect": 2, "render": 2, "page": 2},
         {
@@ -270,12 +281,12 @@ CONFIG: dict[str, Edit] = {
     "a clip renamed": Edit(jobs(CLIP, FRAMES), {"clips/two": None, "clips/other": TWO}, why="its folder has its name"),
     "a clip less": Edit({}, {"clips/two": None}),
     "two clips swapped": Edit(
-        jobs(CLIP, collect=1, render=1, frames=2, render_gameplay=2, page=1),
+        jobs(CLIP, collect=1, render=1, check_frames=2, render_gameplay=2, page=1),
         {"clips/one": TWO, "clips/two": {**ONE, "methods": ["occlusion"]}},
     ),
     "agent of a clip": Edit(jobs(CLIP, FRAMES, rollout=1, perturb=2, score=2), {"clips/two/agent": "mine"}),
     "agents of a family": Edit(
-        jobs(CLIP, CLIP, rollout=1, episode_length=1, frames=2, render_gameplay=2),
+        jobs(CLIP, CLIP, rollout=1, episode_length=1, check_frames=2, render_gameplay=2),
         {"clips/whole/agent": ["mine", "breakout"]},
         then=MINE_BLOCKS,
         why="with a list of agents, the clips are named after them",
@@ -333,7 +344,8 @@ CONFIG: dict[str, Edit] = {
     "gamma": Edit(FROM_RENDER, {"video/gamma": 0.8}, bundle="clips"),
     "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}),
     "opacity": Edit(FROM_RENDER, {"video/opacity": 0.5}, bundle="blocks"),
-    "highlight": Edit(FROM_RENDER, {"video/highlight": "#00ff00"}, bundle="blocks"),
+    "highlight": Edit({}, {"video/highlight": "#00ff00"}, why="only the notebook's style has it", bundle="blocks"),
+    "highlight of the notebook's style": Edit(FROM_RENDER, {"video/highlight": "#00ff00", "video/style": "notebook"}),
     "actor": Edit(FROM_RENDER, {"video/actor": "#00ff00"}),
     "critic": Edit(FROM_RENDER, {"video/critic": "#00ff00"}),
     "two colours swapped": Edit(FROM_RENDER, {"video/actor": "#ff2020", "video/critic": "#3060ff"}, bundle="clips"),
@@ -390,7 +402,7 @@ MODULES: dict[str, Edit] = {
     **modules("searchlight/config.py searchlight/lineage.py searchlight/reference.py", {}, {}, "blocks"),
     **modules("list_unused.py delete_unused.py searchlight/locks.py searchlight/unused.py", {}, {}, "clips"),
     # An episode has as many frames as before, however they are counted.
-    **modules("episode_length.py frames.py searchlight/length.py", {}, {}, "methods"),
+    **modules("check_frames.py episode_length.py searchlight/length.py", {}, {}, "methods"),
 }
 TABLE = {**CONFIG, **RULES, **MODULES}
 BUNDLES = sorted({edit.bundle for edit in TABLE.values() if edit.bundle})

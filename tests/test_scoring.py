@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from searchlight import plugins, scoring
+from searchlight.checkpoint import fetch_checkpoint, read_policy
 from searchlight.errors import SearchlightError
 from searchlight.masks import Masks, make_masks
-from searchlight.scoring import make_scorer
+from searchlight.responses import perturb_block
+from searchlight.rollout import play_episode
+from searchlight.scoring import make_scorer, score_block
+from searchlight.store import load
 from xaitk_saliency import GenerateClassifierConfidenceSaliency
 
 SHAPE = (24, 20)
@@ -21,6 +28,11 @@ PERTURBERS = {
     "sparse window": {"SlidingWindow": {"window_size": [2, 2], "stride": [5, 5]}},
     "radial": {"SlidingRadial": {"radius": [2, 2], "stride": [6, 6], "sigma": [2, 2]}},
     "rise": {"RISEGrid": {"n": 30, "s": 4, "p1": 0.5, "seed": 1}},
+}
+# For networks, on their own 80x80 pixels.
+NETWORK_MASKS = {
+    "window": {"SlidingWindow": {"window_size": [16, 16], "stride": [8, 8]}},
+    "rise": {"RISEGrid": {"n": 40, "s": 8, "p1": 0.5, "seed": 1}},
 }
 SCORERS = {
     "OcclusionScoring": {},
@@ -106,6 +118,29 @@ def test_an_agent_that_ignores_its_input_gets_a_zero_map(perturber: str, scorer:
     assert not make_scorer({scorer: {}}, masks)(reference, perturbed).any()
 
 
+@pytest.mark.parametrize("layer", ["conv1", "conv3"])
+@pytest.mark.parametrize(("perturber", "scorer"), [("window", "SquaredDifference"), ("rise", "RISE")])
+def test_a_network_that_ignores_its_input_gets_a_zero_map(
+    layer: str, perturber: str, scorer: str, policy_path: Path, tmp_path: Path
+) -> None:
+    """From end to end: a network's outputs differ by rounding, which must not become a map."""
+    tensors, _ = read_policy(policy_path)
+    blind = {**tensors, f"{layer}.weight": np.zeros_like(tensors[f"{layer}.weight"])}
+    save_file(blind, tmp_path / "blind.safetensors")
+    fetch_checkpoint(str(tmp_path / "blind.safetensors"), None, None, BUNDLED, tmp_path / "policy", print)
+    settings = {"agent": "blind", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "sampled", "seed": 1}
+    play_episode(tmp_path / "policy", tmp_path / "episode", **settings, max_steps=6)
+    spec = {"space": "observation", "perturber": NETWORK_MASKS[perturber], "fill": 1, "memory_lag": 0}
+    paths = (tmp_path / "policy", tmp_path / "episode", tmp_path / "responses")
+    perturb_block(*paths, perturbation=spec, block=1, block_size=3)
+    score_block(tmp_path / "responses", tmp_path / "maps", scorer={scorer: {}})
+    with load(tmp_path / "responses") as responses, load(tmp_path / "maps") as maps:
+        assert (responses.read("logits") != responses.read("reference_logits")[:, None]).any(), "or nothing is tested"
+        assert responses.read("effective_masks").all()
+        for name in ("actor", "critic"):
+            assert not maps.read(name).any()
+
+
 def test_xaitk_s_rise_shows_chance_where_ours_shows_nothing() -> None:
     masks = make_masks(PERTURBERS["rise"], IMAGE)
     reference = np.full((1, 2), 4, np.float32)
@@ -136,7 +171,7 @@ def test_rise_is_the_covariance_of_outputs_with_what_was_kept() -> None:
         np.testing.assert_allclose(maps[frame].ravel(), np.abs(both).sum(axis=1), atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(24, 19), (3, 20, 24), (480,), (1, 1, 24, 20)], ids=str)
+@pytest.mark.parametrize("shape", [(24, 19), (3, 20, 24), (480,), (1, 1, 24, 20), (0, 24, 20)], ids=str)
 def test_a_plugin_s_map_of_another_size_is_one_line(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shaped, "shape", shape)
     masks = make_masks(PERTURBERS["window"], IMAGE)

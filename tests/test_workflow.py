@@ -261,7 +261,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
         six = {"actor_linear.weight": torch.zeros(6, 256), "actor_linear.bias": torch.zeros(6)}
         path = write_checkpoint(folder / "six.pt", **six)
         return bad_agent(checkpoint=path), "rollout", "actor_linear has 6 actions, but env 'Breakout-v0' has 4"
-    frames = {"frames past the end": [10, 2900], "no frames before the end": [2900, "end"]}[case]
+    frames = {"frames past the end": [10, 1900], "no frames before the end": [1900, "end"]}[case]
     clip = {"max_steps": 3000, "frames": frames, "methods": ["occlusion"]}
     edits = [
         ("block_size", 1000),
@@ -270,7 +270,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
     ]
     return (
         [*edits, ("clips/small/agent", "bad")],
-        "frames",
+        "check_frames",
         f"clips.small.frames: found [{frames[0]}, {frames[1]}], but the episode",
     )
 
@@ -307,7 +307,7 @@ def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp
     made_by_failed_rule = {
         "fetch_checkpoint": ("agents/",),
         "rollout": ("episodes/",),
-        "frames": ("clips/",),
+        "check_frames": ("clips/",),
     }[rule]
     assert not [path for path in files(project) if path.startswith(made_by_failed_rule) or "partial" in path]
     assert not (tmp_path / "executed").exists()

@@ -18,7 +18,7 @@ from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
 # From one picture to the next. A brick that was hit comes back for up to half of that: with 50 decisions 9 % of the
 # critic's saliency of the default clip lay on such bricks, with 25 it is 2 %.
 KEY_DECISIONS = 25
-# Screens that a median is taken over. Their number is odd: of an even one, the median may be a colour of no screen.
+# Screens that a median is taken over. Their number is odd: of an even one, the median may be a level of no screen.
 SCREENS = 61
 # Chunks of the episode in memory at a time.
 _CHUNKS = 64
@@ -99,6 +99,6 @@ class Backgrounds:
         self._keys = store.read("key")
         self._picture = lru_cache(2)(lambda key: store.read("background", slice(key, key + 1))[0])
 
-    def nearest(self, frame: int) -> np.ndarray:
-        """Return the background that a frame takes, (210, 160, 3) uint8: of two that are as near, the earlier."""
-        return self._picture(int(np.abs(self._keys - frame).argmin()))
+    def nearest(self, decision: int) -> np.ndarray:
+        """Return the background that a decision takes, (210, 160, 3) uint8: of two that are as near, the earlier."""
+        return self._picture(int(np.abs(self._keys - decision).argmin()))

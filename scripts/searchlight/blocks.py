@@ -33,8 +33,8 @@ def frames_of(block: int, size: int, length: int) -> range:
     return range(min(block * size, length), min((block + 1) * size, length))
 
 
-def check_frames(clip: str, frames: tuple[int, int | Literal["end"]], length: int) -> range:
-    """Return a clip's frames as a range, once it is sure that the episode holds them.
+def frames_of_clip(clip: str, frames: tuple[int, int | Literal["end"]], length: int) -> range:
+    """Return a clip's frames as a range.
 
     Raises:
         SearchlightError: the first or the last frame lies past the episode's end.

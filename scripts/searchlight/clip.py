@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from searchlight.blocks import check_frames, runs, scores_before
+from searchlight.blocks import frames_of_clip, runs, scores_before
 from searchlight.errors import SearchlightError
 from searchlight.preprocessing import CELL, OBSERVATION, SCREEN, TOP
 from searchlight.store import CHUNK_FRAMES, Reader, Variable, create, load
@@ -45,14 +45,14 @@ def collect_clip(
         frames: first and last frame, both included; ``end`` is the episode's last.
         method: its name in the config.
         scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
-        notice: is told in a line what a user may take for a result and is none.
+        notice: called with one line for each limit of the maps that a user may overlook.
 
     Raises:
         SearchlightError: the episode is shorter than the clip, or a block is not there.
     """
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
-        wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
         blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
         held = np.concatenate([block.read("frame") for block in blocks])
@@ -75,11 +75,11 @@ def collect_clip(
             )
             for maps in _rows(blocks, layer, wanted):
                 array.append(_divided(maps, scale, peaks[layer].max()))
-            about = {"long_name": f"largest saliency of the {layer} in the frame, before it is scaled"}
-            writer.variable(f"{layer}_peak", Variable(("time",), peaks[layer], about))
+            what = {"long_name": f"largest saliency of the {layer} in the frame, before it is scaled"}
+            writer.variable(f"{layer}_peak", Variable(("time",), peaks[layer], what))
         effective = np.concatenate([*_rows(blocks, "effective_masks", wanted)])
-        about = {"long_name": "number of masks that change what the agent sees"}
-        writer.variable("effective_masks", Variable(("time",), effective, about))
+        what = {"long_name": "number of masks that change what the agent sees"}
+        writer.variable("effective_masks", Variable(("time",), effective, what))
         _copy_episode(episode, writer, wanted)
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
@@ -99,7 +99,7 @@ def collect_clip(
 
 
 def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
-    """Yield what a clip's maps do not show although they look as if they did."""
+    """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
     if not effective.any():
         fill = details["perturbation"]["fill"]
         why = (
@@ -108,10 +108,11 @@ def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
             else f"fill {fill}"
         )
         yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
-    if details["coverage"] < 1:
+    if (missed := 1 - details["coverage"]) > 0:
+        part = f"{missed:.0%}" if missed >= 0.01 else "less than 1%"
         yield (
-            f"{1 - details['coverage']:.0%} of what the agent sees is hidden by no mask (a stride larger than the "
-            "window?): maps are zero there because nothing was tried"
+            f"{part} of what the agent sees is hidden by no mask (a stride larger than the window?): maps are zero "
+            "there because nothing was tried"
         )
     if "RISEScoring" in details["scorer"]:
         yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"

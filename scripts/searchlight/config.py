@@ -322,18 +322,24 @@ class Video(Table):
         "`fps` leaves: " + LEVEL + ".",
     )
     opacity: Float = Field(
-        0.8, gt=0, le=1, description="How much of the colour is added where saliency is 1; the notebook's is 200/255."
+        0.8,
+        gt=0,
+        le=1,
+        description="Of the spotlight's glow, or of the colour that the notebook's style adds (notebook: 200/255).",
     )
     highlight: Colour = Field(
         "#ff0000", description="Colour of the notebook's style in the videos that show the actor or the critic alone."
     )
-    actor: Colour = Field("#648fff", description="Colour of the actor.")
-    critic: Colour = Field("#ffb000", description="Colour of the critic.")
+    actor: Colour = Field(
+        "#648fff", description="Colour of the actor; in the notebook's style, only where both are in one frame."
+    )
+    critic: Colour = Field("#ffb000", description="Colour of the critic, likewise.")
 
     def look(self) -> dict[str, Any]:
-        """Return all of it in plain types, ``gamma`` as it is used."""
+        """Return what the style uses, in plain types."""
         gamma = self.gamma if self.gamma is not None else {"spotlight": 0.5, "notebook": 1.0}[self.style]
-        return {**self.model_dump(mode="json"), "gamma": gamma}
+        unused = {"highlight"} if self.style == "spotlight" else set()
+        return {**self.model_dump(mode="json", exclude=unused), "gamma": gamma}
 
 
 class Config(Table):
@@ -460,7 +466,7 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
 # Keys that take several types: pydantic fails once for each of them, and a user is told of all in one.
 _SEVERAL_TYPES = {
     ("perturbations", "fill"): "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or "
-    "[red, green, blue]",
+    "[red, green, blue]; one of them, an overlay takes out the other by null",
     ("clips", "agent"): "a name of agents, or a list of them",
     ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
     ("clips", "frames"): "[first, last], [first, end] or all",

@@ -226,7 +226,7 @@ class Engine:
         return torch.from_numpy(rows).to(self._device)
 
     def _rows(self, reference: Reference, depth: int, count: int) -> tuple[Tensor, Tensor]:
-        """Return the rows that the next layer takes: the unperturbed ones, and masks' own, yet unwritten."""
+        """Return the rows that the next layer takes: reference rows, then uninitialised ones for the masks."""
         given = reference.layers[depth] if depth + 1 < len(self._convolutions) else reference.layers[depth][:0]
         rows = given.new_empty(len(given) + count, given.shape[1])
         rows[: len(given)] = given

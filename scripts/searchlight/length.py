@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from searchlight.blocks import check_frames, length_line
+from searchlight.blocks import frames_of_clip, length_line
 from searchlight.files import written_whole
 from searchlight.store import load
 
@@ -27,10 +27,10 @@ def write_length(episode_path: str | Path, output: str | Path) -> None:
     _write(output, length_line(_length(episode_path)))
 
 
-def write_frames(
+def check_frames(
     episode_path: str | Path, output: str | Path, *, clip: str, frames: tuple[int, int | Literal["end"]]
 ) -> None:
-    """Write a clip's first and last frame, as a line.
+    """Check that an episode holds a clip's frames, and write the first and the last as a line.
 
     Args:
         episode_path: store written by ``searchlight.rollout``.
@@ -41,7 +41,7 @@ def write_frames(
     Raises:
         SearchlightError: the episode is shorter than the clip, or its store is missing or damaged.
     """
-    wanted = check_frames(clip, tuple(frames), _length(episode_path))
+    wanted = frames_of_clip(clip, tuple(frames), _length(episode_path))
     _write(output, f"{wanted.start} {wanted.stop - 1}\n")
 
 

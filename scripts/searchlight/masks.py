@@ -152,7 +152,7 @@ def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks
 
 
 def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Return what a plug-in made, once it is sure that these are masks."""
+    """Return a plug-in's masks as an array; raise where shape, type or values are wrong."""
     allowed = f"(1 or more, {shape[0]}, {shape[1]})"
     try:
         masks = np.asarray(made)

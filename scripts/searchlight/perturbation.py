@@ -133,7 +133,7 @@ class Perturbation:
             Patches in an order that depends on the masks and this frame alone. A mask that is in none of them changes
             nothing.
         """
-        frame = self._preprocessing.frame(screen)
+        frame = self._preprocessing.prepared(screen)
         by_stretch = {frame.stretch: observation}
         image = screen if self._on_screen else observation
         fill = self._fill_image(image, frame, background)
@@ -145,7 +145,7 @@ class Perturbation:
             indices, boxes = group.indices[kept], group.boxes[kept]
             values = self.masks.patches(indices, boxes) if group.values is None else group.values[kept]
             corners = boxes[:, ::2]
-            # Of boxes that are all the same, one is cut out for all.
+            # Identical boxes are cut out once.
             place = corners[:1] if (corners == corners[0]).all() else corners
             before = crops(image, place, group.size)
             behind = crops(fill, place, group.size) if fill.ndim == image.ndim else fill
@@ -165,7 +165,7 @@ class Perturbation:
         if not isinstance(fill, dict):
             return np.asarray(fill, dtype=image.dtype)
         if "background" in fill:
-            return background if self._on_screen else frame.by_own_stretch(background)
+            return background if self._on_screen else frame.observe_other(background)
         from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
 
         sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
@@ -275,6 +275,7 @@ def _prepared(
     found, of_mask, counts = np.unique(
         frame.stretches(levels, corners), axis=0, return_inverse=True, return_counts=True
     )
+    of_mask = of_mask.reshape(-1)  # NumPy 2.0 gives it a second axis
     alone = [np.zeros(0, np.int64)]
     for number, stretch in enumerate(map(tuple, found.tolist())):
         members = np.flatnonzero(of_mask == number)
@@ -287,7 +288,9 @@ def _prepared(
         before = by_stretch[stretch]
         parts = frame.parts(levels[members], corners[members], stretch)
         seen = crops(before, corners[members], parts.shape[1:])
-        yield from _changed(before, masks[members], corners[members], seen, parts)
+        # By another stretch all observed pixels change, although a part may happen to be as before.
+        all_change = stretch != frame.stretch
+        yield from _changed(before, masks[members], corners[members], seen, parts, all_change)
     rest = np.concatenate(alone)
     for start in range(0, len(rest), MAX_SCREENS):
         some = rest[start : start + MAX_SCREENS]
@@ -309,12 +312,20 @@ def _whole(
 
 
 def _changed(
-    observation: np.ndarray, masks: np.ndarray, corners: np.ndarray, before: np.ndarray, after: np.ndarray
+    observation: np.ndarray,
+    masks: np.ndarray,
+    corners: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    all_change: bool = False,
 ) -> Iterator[Patches]:
-    """Yield, of patches (n, height, width) at ``corners``, those that change, cut to the largest change."""
+    """Yield, of patches (n, height, width) at ``corners``, those that change, cut to the largest change.
+
+    With ``all_change``, none is left out; the box of one that is as before is the whole patch.
+    """
     differs = before != after
     rows, columns = differs.any(axis=2), differs.any(axis=1)
-    kept = np.flatnonzero(rows.any(axis=1))
+    kept = np.arange(len(masks)) if all_change else np.flatnonzero(rows.any(axis=1))
     if len(kept) < len(masks):
         masks, corners, after, rows, columns = masks[kept], corners[kept], after[kept], rows[kept], columns[kept]
     if not len(kept):

@@ -21,7 +21,7 @@ from searchlight.errors import SearchlightError, one_line
 Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict(), AllowInfNan(False)]
 Probability = Annotated[Float, Field(ge=0, le=1)]
-# Neither never nor always.
+# Strictly between 0 and 1.
 Chance = Annotated[Float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Int, Field(gt=0)]
 PositiveFloat = Annotated[Float, Field(gt=0)]

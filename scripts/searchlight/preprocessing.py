@@ -77,7 +77,7 @@ class PreparedFrame(Protocol):
     def observation(self, stretch: Stretch) -> np.ndarray:
         """Return the observation (80, 80) float32 of the unchanged screen, by another stretch."""
 
-    def by_own_stretch(self, screen: np.ndarray) -> np.ndarray:
+    def observe_other(self, screen: np.ndarray) -> np.ndarray:
         """Return the observation (80, 80) float32 of another screen (210, 160, 3) uint8, by the stretch of this one."""
 
 
@@ -102,7 +102,7 @@ class _Halved:
     def observation(self, stretch: Stretch) -> np.ndarray:
         return self.parts(levels_of(self._screen[None, TOP:BOTTOM]), np.zeros((1, 2), np.int64), stretch)[0]
 
-    def by_own_stretch(self, screen: np.ndarray) -> np.ndarray:
+    def observe_other(self, screen: np.ndarray) -> np.ndarray:
         return _Halved(screen).observation(self.stretch)
 
 
@@ -149,7 +149,7 @@ class _Stretched:
     def observation(self, stretch: Stretch) -> np.ndarray:
         return self.parts(self._levels[None], np.zeros((1, 2), np.int64), stretch)[0]
 
-    def by_own_stretch(self, screen: np.ndarray) -> np.ndarray:
+    def observe_other(self, screen: np.ndarray) -> np.ndarray:
         return _Stretched(screen).observation(self.stretch)
 
 
@@ -189,17 +189,17 @@ class Preprocessing:
 
     Attributes:
         name: as the config spells it.
-        frame: what makes a screen (210, 160, 3) uint8 ready.
+        prepared: what makes a screen (210, 160, 3) uint8 ready.
         reach: how many pixels of the screen around its own ``CELL`` x ``CELL`` ones an observed pixel depends on.
     """
 
     name: str
-    frame: Callable[[np.ndarray], PreparedFrame]
+    prepared: Callable[[np.ndarray], PreparedFrame]
     reach: int
 
     def prepare(self, screens: np.ndarray) -> np.ndarray:
         """Return the observations (n, 80, 80) float32 in 0..1 of screens (n, 210, 160, 3) uint8."""
-        frames = [self.frame(screen) for screen in screens]
+        frames = [self.prepared(screen) for screen in screens]
         return np.stack([frame.observation(frame.stretch) for frame in frames])
 
 

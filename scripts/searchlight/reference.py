@@ -45,8 +45,9 @@ snakemake --cores all --configfile config/notebook.yaml
 ```
 
 Such a file holds only what differs. An entry set to `null` is taken out (`clips: {demo: null}`). Names of agents,
-perturbations, methods and clips are yours: letters, digits, `-` and `_`. To replace a perturber or scorer of the
-default, take out its name the same way (`perturber: {SlidingWindow: null, SlidingRadial: {...}}`), or use a new entry.
+perturbations, methods and clips are yours: letters, digits, `-` and `_`. To replace a perturber, scorer or fill of the
+default, take out its name the same way (`perturber: {SlidingWindow: null, SlidingRadial: {...}}`, `fill: {blur: null,
+background: 50}`), or use a new entry.
 
 Nothing is deleted when the config names it no more: `snakemake list_unused --cores 1` lists such results, with their
 logs and benchmarks, and `delete_unused` deletes them, while no other Snakemake is at work.
@@ -104,7 +105,7 @@ _FILLS: tuple[tuple[str, str, str], ...] = (
         "`{background: N}`",
         "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
         "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
-        "half of the critic's saliency of the default clip lies on bricks that were hit.",
+        "60 % of the critic's saliency of the default clip lies on bricks that were hit.",
     ),
     (
         "`{blur: sigma}`",

@@ -25,7 +25,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from PIL import Image, ImageDraw, ImageFont
 
-from searchlight.blocks import check_frames, runs, scores_before
+from searchlight.blocks import frames_of_clip, runs, scores_before
 from searchlight.files import seal, written_whole
 from searchlight.layers import GAP, LAYERS, STRIP_HEIGHT
 from searchlight.preprocessing import BOTTOM, SCREEN, TOP
@@ -59,9 +59,9 @@ class Style:
     gamma: float
     zoom: int
     opacity: float
-    highlight: str
     actor: str
     critic: str
+    highlight: str = ""  # of the notebook's style
 
 
 @dataclass(frozen=True)
@@ -407,7 +407,7 @@ def render_gameplay(
         SearchlightError: the episode is shorter than the clip.
     """
     with load(episode_path) as episode:
-        wanted = check_frames(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
         scores = scores_before(episode.read("reward", slice(0, wanted.stop)), wanted)
         with Encoder(output, fps, threads) as encoder:
             for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):

@@ -1,7 +1,8 @@
 """The agent's outputs under every mask, block by block: the only step that runs the network again.
 
-The frame is the unit of arithmetic. What is computed for a frame depends on that frame and on the episode's background
-alone, so results are bit-identical for any block size and any number of jobs.
+The frame is the unit of arithmetic. What is computed for a frame depends on that frame, on the agent's memory there,
+and with ``fill: background`` on the episode's background. So results are bit-identical for any block size and number of
+jobs.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ DENSE_BYTES = 64 * 1024**2
 SPARSE_DENSITY = 0.25
 # Above so many values, a sparse matrix and what it is made from take too much memory.
 SPARSE_VALUES = 4_000_000
+# Outputs of a network that ignores its input differ by up to 2e-6 of their size between masks, from rounding.
+ROUNDING = 5e-6
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -139,17 +141,31 @@ def _rise(sums: HiddenSums, _reference: np.ndarray, perturbed: np.ndarray, p1: f
 def _rise_centred(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     # The covariance is 1/n sum_i mask_i (f_i - mean f) = -1/n sum_i (1 - mask_i) (f_i - mean f). The reference is taken
     # off before the mean, so that outputs which never change are exact zeros.
-    changes = perturbed.astype(np.float64) - reference[:, None]
+    changes = _changes(reference, perturbed).astype(np.float64)
     changes -= changes.mean(axis=1, keepdims=True)
     return -sums(changes) / perturbed.shape[1]
 
 
 def _squared_difference(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    return sums(0.5 * ((reference[:, None] - perturbed) ** 2).sum(axis=2, keepdims=True)) / sums.coverage
+    return _half_squares(sums, _changes(reference, perturbed))
+
+
+def _half_squares(sums: HiddenSums, changes: np.ndarray) -> np.ndarray:
+    return sums(0.5 * (changes**2).sum(axis=2, keepdims=True)) / sums.coverage
+
+
+def _changes(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    """Return what masks change in the outputs, (frame, mask, output); what may be the network's rounding is 0.
+
+    Otherwise ``scale: frame`` would show rounding as a map, where an agent ignores what is hidden.
+    """
+    changes = perturbed - reference[:, None]
+    size = np.maximum(np.abs(reference).max(axis=1), 1)[:, None, None]
+    return np.where(np.abs(changes) <= ROUNDING * size, 0, changes)
 
 
 def _squared_difference_stretched(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    maps = _squared_difference(sums, reference, perturbed)
+    maps = _half_squares(sums, perturbed - reference[:, None])
     return _over_own_maximum(maps - maps.min(axis=-1, keepdims=True))
 
 
@@ -171,7 +187,9 @@ def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer
     def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
         maps = [np.asarray(plugin(ref, outputs, dense)) for ref, outputs in zip(reference, perturbed, strict=True)]
         for one in maps:
-            if one.ndim not in (2, 3) or one.shape[-2:] != masks.shape:
+            if one.dtype.kind not in "buif":
+                raise SearchlightError(f"{name}: found a map of type {one.dtype}, allowed: numbers")
+            if one.ndim not in (2, 3) or one.shape[-2:] != masks.shape or not one.size:
                 height, width = masks.shape
                 raise SearchlightError(
                     f"{name}: found a map of the shape {one.shape}, allowed: ({height}, {width}) or (1 or more, "

@@ -2,15 +2,15 @@
 
 
 # First after the episode: what is made of a clip waits until it is known that its frames are there.
-rule frames:
+rule check_frames:
     input:
         episode=episode_of_clip,
     output:
         "results/clips/{clip}/frames.txt",
     log:
-        "results/logs/frames/{clip}.log",
+        "results/logs/check_frames/{clip}.log",
     benchmark:
-        "results/benchmarks/frames/{clip}.tsv"
+        "results/benchmarks/check_frames/{clip}.tsv"
     priority: 100
     conda:
         "../../environment.yml"
@@ -23,7 +23,7 @@ rule frames:
         lineage=clip_episode_lineage,
         frames=clip_frames,
     script:
-        "../../scripts/frames.py"
+        "../../scripts/check_frames.py"
 
 
 rule collect:

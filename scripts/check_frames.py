@@ -2,9 +2,9 @@
 
 from searchlight.job import job
 
-with job("frames", snakemake.log[0], snakemake.threads):
-    from searchlight.length import write_frames
+with job("check_frames", snakemake.log[0], snakemake.threads):
+    from searchlight.length import check_frames
 
-    write_frames(
+    check_frames(
         snakemake.input.episode, snakemake.output[0], clip=snakemake.wildcards.clip, frames=snakemake.params.frames
     )
