@@ -28,7 +28,7 @@ OBSERVATION = ((BOTTOM - TOP) // CELL, SCREEN[1] // CELL)
 # The smallest and the largest level of a screen.
 Stretch = tuple[int, int]
 # How many levels there are.
-_LEVELS = 3 * 255 + 1
+LEVELS = 3 * 255 + 1
 # The weights of Pillow's bilinear filter at a border, where it has three taps: in its fixed-point numbers.
 _BITS = 22
 _BORDER = [int(0.5 + weight * (1 / 1.75) * 2**_BITS) for weight in (0.75, 0.75, 0.25)]
@@ -156,7 +156,7 @@ class _Stretched:
 @lru_cache(maxsize=1024)
 def _stretching(stretch: Stretch) -> np.ndarray:
     """Return what each level becomes by a stretch, (766,) uint8; levels outside of the range are cut to it."""
-    grey = np.arange(_LEVELS) / 3
+    grey = np.arange(LEVELS) / 3
     low, high = grey[list(stretch)]
     spread = high - low if high > low else 1.0
     return np.clip((grey - low) * (255.0 / spread) + 0.5, 0, 255).astype(np.uint8)
