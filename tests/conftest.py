@@ -39,17 +39,14 @@ def policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def episode_path(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first steps of a game of the bundled agent."""
     path = tmp_path_factory.mktemp("episode") / "seed-1.zarr.zip"
-    play_episode(
-        policy_path,
-        path,
-        agent="breakout",
-        env="Breakout-v0",
-        preprocessing="cv2",
-        actions="greedy",
-        seed=1,
-        max_steps=STEPS,
-    )
+    play_bundled(policy_path, path, seed=1, max_steps=STEPS)
     return path
+
+
+def play_bundled(policy_path: Path, path: Path, *, seed: int, max_steps: int) -> None:
+    """Let the bundled agent play as in the default run."""
+    world = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy"}
+    play_episode(policy_path, path, **world, seed=seed, max_steps=max_steps)
 
 
 def save(path: Path, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:

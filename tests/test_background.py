@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from baseline import imresize, prepro
-from conftest import BUNDLED, STEPS, real_agent
+from conftest import BUNDLED, STEPS, play_bundled, real_agent
 from searchlight.background import Backgrounds, decisions, write_background
 from searchlight.checkpoint import fetch_checkpoint
 from searchlight.engine import Engine
@@ -160,16 +160,8 @@ def box(x: int, y: int, width: int, height: int, margin: int = 0) -> tuple[slice
 def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(policy_path: Path, tmp_path: Path) -> None:
     """The default clip's agent and seed, its frames and those of the rest of its game."""
     path = tmp_path / "episode"
-    play_episode(
-        policy_path,
-        path,
-        agent="breakout",
-        env="Breakout-v0",
-        preprocessing="cv2",
-        actions="greedy",
-        seed=15,
-        max_steps=2220,  # as many decisions after the clip as backgrounds are drawn from
-    )
+    # As many decisions after the clip as backgrounds are drawn from.
+    play_bundled(policy_path, path, seed=15, max_steps=2220)
     frames = np.r_[np.linspace(60, 1700, 20).astype(int), np.arange(1720, 2020, 2)]
     screens, ram, actor, critic = maps_of(policy_path, path, "cv2", frames, tmp_path)
     ratios: dict[str, list[float]] = {"ball": [], "paddle": []}

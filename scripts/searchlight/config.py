@@ -134,13 +134,6 @@ Level = Annotated[Float, Field(ge=0, le=255)]
 FillName = Literal["background", "mean"]
 
 
-def _fill(given: Any) -> Any:
-    """Leave out what an overlay took out by ``null``, so that one fill may take another's place."""
-    if isinstance(given, dict) and len(given) > 1:
-        return {name: value for name, value in given.items() if value is not None}
-    return given
-
-
 def _named_fill(fill: Any) -> Any:
     return Background(background=BACKGROUND_WINDOW) if fill == "background" else fill
 
@@ -158,7 +151,7 @@ class Perturbation(Table):
     )
     fill: Annotated[
         Level | tuple[Level, Level, Level] | Blur | Background | FillName,
-        BeforeValidator(_fill),
+        BeforeValidator(plugins.without_nulls),
         AfterValidator(_named_fill),
     ] = Field(
         0,
@@ -284,7 +277,7 @@ class Clip(ClipFamily):
     seed: Seed
 
 
-LEVEL = (
+_LEVEL = (
     f"hardware plays H.264 up to level 5.2, {MACROBLOCKS_A_FRAME} macroblocks a frame, {MACROBLOCKS_A_SECOND} a second"
 )
 
@@ -299,7 +292,7 @@ def _largest_zoom(fps: float) -> int:
 
 def _playable(zoom: int) -> int:
     if macroblocks(zoom) > MACROBLOCKS_A_FRAME:
-        raise ValueError(f"found {zoom}, allowed: 1 to {_largest_zoom(0)} ({LEVEL})")
+        raise ValueError(f"found {zoom}, allowed: 1 to {_largest_zoom(0)} ({_LEVEL})")
     return zoom
 
 
@@ -319,7 +312,7 @@ class Video(Table):
     zoom: Annotated[Int, Field(ge=1), AfterValidator(_playable)] = Field(
         4,
         description=f"Each pixel of the screen becomes a square of this side; at most {_largest_zoom(0)}, or what "
-        "`fps` leaves: " + LEVEL + ".",
+        "`fps` leaves: " + _LEVEL + ".",
     )
     opacity: Float = Field(
         0.8,
@@ -389,7 +382,7 @@ class Config(Table):
             if blocks * clip.fps > MACROBLOCKS_A_SECOND:
                 raise ValueError(
                     f"clips.{key}.fps: found {clip.fps:g} with video.zoom {self.video.zoom}, allowed: fps up to "
-                    f"{MACROBLOCKS_A_SECOND // blocks}, or zoom up to {_largest_zoom(clip.fps)} ({LEVEL})"
+                    f"{MACROBLOCKS_A_SECOND // blocks}, or zoom up to {_largest_zoom(clip.fps)} ({_LEVEL})"
                 )
         return self
 

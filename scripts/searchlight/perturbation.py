@@ -38,7 +38,7 @@ MAX_PIXELS = 2**17
 MERGED = 1.25
 # Whole screens that are prepared at a time.
 MAX_SCREENS = 32
-# A box of more than this part of the observation, or of a stretch of its own, goes through the network as a whole.
+# A mask that changes the stretch, and more of the observation than this part, is a whole observation and no patch.
 WIDE = 0.5
 
 
@@ -99,9 +99,10 @@ class Perturbation:
         self._groups = list(self._make_groups())
 
     def _boxes(self) -> np.ndarray:
-        """Return boxes of the image that hold each mask's and, on the screen, all that the observation takes from it.
+        """Return a box of the image for each mask, (mask, 4); empty where the agent does not see what it changes.
 
-        On the screen they are those of all observed pixels that the mask reaches.
+        In the observation, it is the mask's own box. On the screen, it holds the pixels of each observed pixel that
+        the mask reaches.
         """
         boxes = self.masks.boxes.copy()
         if self._on_screen:

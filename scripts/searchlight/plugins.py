@@ -155,6 +155,13 @@ def build(kind: str, name: str, arguments: dict[str, Any]) -> Any:
         raise SearchlightError(f"{name} does not take {arguments}: {one_line(error)}") from error
 
 
+def without_nulls(table: Any) -> Any:
+    """Return a table of several entries without those that are None: an overlay takes out the default's by `null`."""
+    if isinstance(table, dict) and len(table) > 1:
+        return {name: value for name, value in table.items() if value is not None}
+    return table
+
+
 def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     """Return a plug-in's specification, ``NAME`` or ``{NAME: {argument: value}}``, complete and in plain types.
 
@@ -163,9 +170,7 @@ def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     """
     if isinstance(spec, str):
         spec = {spec: {}}
-    if isinstance(spec, dict) and len(spec) > 1:
-        # An overlay takes out what the default has by `null`.
-        spec = {name: arguments for name, arguments in spec.items() if arguments is not None}
+    spec = without_nulls(spec)
     if not isinstance(spec, dict) or len(spec) != 1:
         raise SearchlightError(f"found {spec!r}, allowed: one name, or one name with its arguments")
     ((name, arguments),) = spec.items()
