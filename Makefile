@@ -17,11 +17,11 @@ test: check ## Check style, then run all tests
 	@$(RUN) python -m pytest
 
 test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
-	@$(BIN)/python tests/local_slurm.py
+	@$(BIN)/python tests/helpers/local_slurm.py
 	@$(RUN) python -m pytest -m cluster
 
 faults: .venv/installed-test ## Kill runs at 50 random moments, and compare what is made in the end (minutes)
-	@$(RUN) python tests/faults.py
+	@$(RUN) python -m helpers.faults
 
 check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) ruff check .
@@ -30,7 +30,7 @@ check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) snakemake --lint
 
 docs: .venv/installed ## Write config/README.md and the schema anew from the models
-	@$(RUN) python -m searchlight.reference
+	@$(RUN) python -m searchlight.config.reference
 
 benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from baseline import batched_outputs, imresize, prepro
 from cases import ROOT
-from searchlight.background import Backgrounds, write_background
-from searchlight.checkpoint import fetch_checkpoint
-from searchlight.engine import Engine
-from searchlight.perturbation import Perturbation
-from searchlight.plugins import check
-from searchlight.policy import load_policy
-from searchlight.rollout import play_episode
-from searchlight.store import load
+from searchlight.agents import preprocessings
+from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.rollout import play_episode
+from searchlight.saliency.background import Backgrounds, write_background
+from searchlight.saliency.engine import Engine
+from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.plugins import check
+from searchlight.store.zarr import load
 
 AGENTS = ROOT.parent / "shared" / "checkpoints" / "baby-a3c"
 STEPS, FRAMES, BASELINE_FRAMES = 1000, 40, 3
@@ -82,18 +82,20 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
         play_episode(folder / "policy", folder / "episode", agent=agent.name, **settings, max_steps=STEPS)
         write_background(folder / "episode", folder / "background", window=200)
         policy = load_policy(folder / "policy")
-        engine, given = Engine(policy), []
+        given = []
         with load(folder / "episode") as episode, load(folder / "background") as store:
             backgrounds = Backgrounds(store)
             for frame in np.linspace(60, episode.shape("frame")[0] - 1, FRAMES).astype(int).tolist():
                 row = slice(frame, frame + 1)
                 memory = {
-                    part: torch.from_numpy(episode.read(f"memory_{part}", row)) for part in policy.architecture.memory
+                    part: torch.from_numpy(episode.read(f"memory_{part}", row)) for part in policy.initial_memory()
                 }
                 given.append((episode.read("frame", row)[0], memory, backgrounds.nearest(frame)))
         for case, preprocessing in agent.rows:
+            built = preprocessings.build(preprocessing, given[0][0].shape[:2])
+            engine = Engine(policy, built.shape)
             yield {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
-                engine, policy, Perturbation(SPECS[case], preprocessing), PREPARE[preprocessing], case, given
+                engine, policy, Perturbation(SPECS[case], built), PREPARE[preprocessing], case, given
             )
 
 
@@ -101,9 +103,9 @@ def _measure(engine, policy, perturbation, prepare, case: str, given: list[Any])
     count = len(perturbation.masks)
 
     def respond(screen, memory, background):
-        observation = perturbation.prepare(screen)
-        patches = perturbation.patches(screen, observation, background)
-        return engine.respond(engine.reference(observation), memory, patches, count)[:2]
+        frame = perturbation.preprocessing.prepare(screen)
+        patches = perturbation.patches(screen, frame, background)
+        return engine.respond(engine.reference(frame.observation), memory, patches, count)[:2]
 
     respond(*given[0])
     start = time.perf_counter()

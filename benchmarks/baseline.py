@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from searchlight.policy import Memory, Policy, load_policy
-from searchlight.store import load
+from searchlight.agents.checkpoint import load_policy
+from searchlight.agents.policy import Memory, Policy
+from searchlight.store.zarr import load
 from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
 from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring
 from xaitk_saliency.impls.gen_classifier_conf_sal.rise_scoring import RISEScoring
@@ -63,7 +64,7 @@ CASES = {
 def notebook_policy(path: Path) -> Policy:
     """Return a policy with the notebook's own activation, torch's."""
     policy = load_policy(path)
-    policy.activation = lambda layer, out=None: torch.nn.functional.elu(layer)  # noqa: ARG005  the project's own has it
+    policy.pointwise = torch.nn.functional.elu
     return policy
 
 
@@ -147,7 +148,7 @@ def read_frame(
     """Return the screen of a decision, and the memory ``lag`` decisions before it."""
     with load(episode_path) as episode:
         rows = slice(frame - lag, frame - lag + 1)
-        memory = {name: torch.from_numpy(episode.read(f"memory_{name}", rows)) for name in policy.architecture.memory}
+        memory = {name: torch.from_numpy(episode.read(f"memory_{name}", rows)) for name in policy.initial_memory()}
         return episode.read("frame", slice(frame, frame + 1))[0], memory
 
 

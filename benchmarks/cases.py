@@ -10,11 +10,14 @@ import numpy as np
 import torch
 import yaml
 from baseline import Maps, notebook_policy, read_frame
-from searchlight.engine import Engine
-from searchlight.perturbation import Perturbation
-from searchlight.plugins import check
-from searchlight.policy import Memory, load_policy
-from searchlight.scoring import make_scorer
+from searchlight.agents import preprocessings
+from searchlight.agents.checkpoint import load_policy
+from searchlight.agents.policy import Memory
+from searchlight.agents.preprocessings import USUAL_SCREEN
+from searchlight.saliency.engine import Engine
+from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.plugins import check
+from searchlight.saliency.score import make_scorer
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -57,21 +60,25 @@ def frames(count: int) -> list[Frame]:
 
 def perturbation_of(spec: Spec) -> Perturbation:
     """Return a case's perturbation, its masks made."""
-    return Perturbation({**spec[0], "perturber": check("perturber", spec[0]["perturber"])}, "cv2")
+    return Perturbation(
+        {**spec[0], "perturber": check("perturber", spec[0]["perturber"])}, preprocessings.build("cv2", USUAL_SCREEN)
+    )
 
 
 def our_maps(spec: Spec) -> Callable[[np.ndarray, Memory], Maps]:
     """Return a function from a screen and a memory to maps, by the project's own steps; set-up is the caller's."""
     perturbation = perturbation_of(spec)
-    engine = Engine(load_policy(POLICY))
+    engine = Engine(load_policy(POLICY), perturbation.preprocessing.shape)
     score = make_scorer(check("scorer", spec[1]), perturbation.masks)
     count = len(perturbation.masks)
 
     @torch.inference_mode()
     def maps(screen: np.ndarray, memory: Memory) -> Maps:
-        observation = perturbation.prepare(screen)
-        patches = perturbation.patches(screen, observation)
-        logits, value, ref_logits, ref_value = engine.respond(engine.reference(observation), memory, patches, count)
+        frame = perturbation.preprocessing.prepare(screen)
+        patches = perturbation.patches(screen, frame)
+        logits, value, ref_logits, ref_value = engine.respond(
+            engine.reference(frame.observation), memory, patches, count
+        )
         actor = score(ref_logits[None], logits[None])[0]
         critic = score(ref_value[None, None], value[None, :, None])[0]
         return actor / (actor.max() or 1), critic

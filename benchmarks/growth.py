@@ -18,14 +18,18 @@ import numpy as np
 import torch
 from baseline import Case, frame_maps, notebook_policy
 from cases import CLIP, CONFIG, EPISODE, POLICY, SPECS, Spec, frames, our_maps, perturbation_of, window
-from searchlight.boxes import boxes_after
-from searchlight.engine import geometry
-from searchlight.policy import Policy, load_policy
+from searchlight.agents import preprocessings
+from searchlight.agents.checkpoint import load_policy
+from searchlight.agents.policy import Factored
+from searchlight.agents.preprocessings import USUAL_SCREEN
+from searchlight.saliency.boxes import boxes_after
+from searchlight.saliency.engine import geometry
 from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring
 from xaitk_saliency.impls.perturb_image.sliding_window import SlidingWindow
 
 STRIDES = (20, 10, 5, 4, 3)
 BLOCKS = (40, 80, 160, 240, 320)
+SHAPE = preprocessings.build("cv2", USUAL_SCREEN).shape
 BLOCK_SIZE = CONFIG["block_size"]
 OPERATIONS = {
     **dict.fromkeys(("conv2d", "addmm", "addmm_", "linear"), "convolutions and products"),
@@ -34,11 +38,12 @@ OPERATIONS = {
 MODULES = {
     "crops": "perturbing and preparing",
     "perturbation": "perturbing and preparing",
+    **dict.fromkeys(("cv2", "imresize", "_halving"), "perturbing and preparing"),
     "preprocessing": "perturbing and preparing",
     "boxes": "where the boxes are",
     "engine": "gathering and copying",
-    "policy": "recurrent cell and heads",
-    "scoring": "scoring",
+    "greydanus": "recurrent cell and heads",
+    "score": "scoring",
 }
 
 
@@ -80,7 +85,7 @@ JOB = """
 from searchlight.job import limit_threads
 limit_threads(1)
 import sys
-from searchlight.responses import perturb_block
+from searchlight.saliency.perturb import perturb_block
 block, size, output = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 perturb_block({policy!r}, {episode!r}, output, perturbation={spec!r}, block=block, block_size=size)
 """
@@ -176,21 +181,21 @@ def profile(spec: Spec, count: int = 30) -> dict[str, float]:
     return {stage: seconds / total for stage, seconds in taken.most_common()}
 
 
-def _forward(policy: Policy) -> int:
+def _forward(policy: Factored) -> int:
     """Return the multiply-adds of one forward of the whole network, up to the first product."""
-    return sum(one.positions * one.operations for one in geometry(policy)) + policy.product[0].numel()
+    return sum(one.positions * one.operations for one in geometry(policy, SHAPE)) + policy.product[0].numel()
 
 
-def _needed(policy: Policy, spec: Spec, count: int) -> float:
+def _needed(policy: Factored, spec: Spec, count: int) -> float:
     """Return the multiply-adds a frame that cannot be left out: each layer's outputs that can change, each once."""
-    convolutions, perturbation = geometry(policy), perturbation_of(spec)
-    products, whole, hidden = len(policy.product[1]), _forward(policy), policy.architecture.hidden
-    heads = hidden * (policy.architecture.actions + 1)
+    convolutions, perturbation = geometry(policy, SHAPE), perturbation_of(spec)
+    products, whole, hidden = len(policy.product[1]), _forward(policy), policy.initial_memory()["h"].shape[1]
+    heads = hidden * (policy.actions + 1)
     total = 0.0
     for screen, _ in frames(count):
-        observation = perturbation.prepare(screen)
+        frame = perturbation.preprocessing.prepare(screen)
         total += whole + products * hidden
-        for found in perturbation.patches(screen, observation):
+        for found in perturbation.patches(screen, frame):
             boxes = boxes_after(found.boxes, convolutions)
             areas = [box.sizes.prod(axis=1) for box in boxes]
             local = sum(area * one.operations for area, one in zip(areas, convolutions, strict=True))

@@ -29,8 +29,8 @@ from machine import machine  # noqa: E402
 from report import plot, report  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
-from searchlight.plugins import check  # noqa: E402
-from searchlight.policy import Policy  # noqa: E402
+from searchlight.agents.policy import Policy  # noqa: E402
+from searchlight.saliency.plugins import check  # noqa: E402
 from steps import steps  # noqa: E402
 
 FOLDER = ROOT / "benchmarks"
@@ -90,8 +90,8 @@ limit_threads(1)
 print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024)
 """
 OURS = """
-from searchlight.responses import perturb_block
-from searchlight.scoring import score_block
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.score import score_block
 perturb_block({policy!r}, {episode!r}, {folder!r} + "/r", perturbation={spec!r}, block={block}, block_size={size})
 score_block({folder!r} + "/r", {folder!r} + "/s", scorer={scorer!r})
 """

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from cases import CLIP, CONFIG, EPISODE, POLICY, SPECS
-from searchlight.clip import collect_clip
-from searchlight.config import Video
-from searchlight.layers import LAYERS
-from searchlight.plugins import check
-from searchlight.render import Style, render_gameplay, render_method
-from searchlight.responses import perturb_block
-from searchlight.rollout import play_episode
-from searchlight.scoring import score_block
+from searchlight.agents.rollout import play_episode
+from searchlight.clips.collect import collect_clip
+from searchlight.clips.draw import Style
+from searchlight.clips.render import render_gameplay, render_method
+from searchlight.config.models import Video
+from searchlight.config.views import LAYERS
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.plugins import check
+from searchlight.saliency.score import score_block
 
 SMALL, LARGE = 40, 360
 

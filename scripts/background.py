@@ -3,6 +3,6 @@
 from searchlight.job import job
 
 with job("background", snakemake.log[0], snakemake.threads):
-    from searchlight.background import write_background
+    from searchlight.saliency.background import write_background
 
     write_background(snakemake.input.episode, snakemake.output[0], window=snakemake.params.window)

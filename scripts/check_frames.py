@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("check_frames", snakemake.log[0], snakemake.threads):
-    from searchlight.length import check_frames
+    from searchlight.clips.check_frames import check_frames
 
     check_frames(
         snakemake.input.episode, snakemake.output[0], clip=snakemake.wildcards.clip, frames=snakemake.params.frames

@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("collect", snakemake.log[0], snakemake.threads) as notice:
-    from searchlight.clip import collect_clip
+    from searchlight.clips.collect import collect_clip
 
     collect_clip(
         snakemake.input.episode,

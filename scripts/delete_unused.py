@@ -3,8 +3,8 @@
 from searchlight.job import job
 
 with job("delete_unused", snakemake.log[0]) as notice:
-    from searchlight.locks import check_alone
-    from searchlight.unused import delete, find_unused, in_short
+    from searchlight.store.locks import check_alone
+    from searchlight.store.unused import delete, find_unused, in_short
 
     check_alone(".snakemake")
     unused = find_unused("results", snakemake.params.patterns, set(snakemake.params.used))

@@ -3,6 +3,6 @@
 from searchlight.job import job
 
 with job("episode_length", snakemake.log[0], snakemake.threads):
-    from searchlight.length import write_length
+    from searchlight.agents.episode_length import write_length
 
     write_length(snakemake.input.episode, snakemake.output[0])

@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("fetch_checkpoint", snakemake.log[0], snakemake.threads) as notice:
-    from searchlight.checkpoint import fetch_checkpoint
+    from searchlight.agents.checkpoint import fetch_checkpoint
 
     fetch_checkpoint(
         snakemake.params.source["checkpoint"],

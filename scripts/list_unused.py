@@ -7,7 +7,7 @@ from searchlight.job import job
 terminal = os.fdopen(os.dup(1), "w")  # the job's output goes to its log
 
 with job("list_unused", snakemake.log[0]) as notice, terminal:
-    from searchlight.unused import find_unused, in_short
+    from searchlight.store.unused import find_unused, in_short
 
     unused = find_unused("results", snakemake.params.patterns, set(snakemake.params.used))
     for place in (None, terminal):

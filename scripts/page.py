@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("page", snakemake.log[0], snakemake.threads):
-    from searchlight.page import write_page
+    from searchlight.clips.page import write_page
 
     write_page(
         snakemake.input.clips,

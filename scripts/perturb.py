@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("perturb", snakemake.log[0], snakemake.threads):
-    from searchlight.responses import perturb_block
+    from searchlight.saliency.perturb import perturb_block
 
     perturb_block(
         snakemake.input.policy,

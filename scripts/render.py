@@ -3,8 +3,9 @@
 from searchlight.job import job
 
 with job("render", snakemake.log[0], snakemake.threads):
-    from searchlight.layers import LAYERS
-    from searchlight.render import Style, render_method
+    from searchlight.clips.draw import Style
+    from searchlight.clips.render import render_method
+    from searchlight.config.views import LAYERS
 
     render_method(
         snakemake.input.clip,

@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("render_gameplay", snakemake.log[0], snakemake.threads):
-    from searchlight.render import render_gameplay
+    from searchlight.clips.render import render_gameplay
 
     render_gameplay(
         snakemake.input.episode,

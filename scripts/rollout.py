@@ -3,7 +3,7 @@
 from searchlight.job import job
 
 with job("rollout", snakemake.log[0], snakemake.threads) as notice:
-    from searchlight.rollout import play_episode
+    from searchlight.agents.rollout import play_episode
 
     agent, seed = snakemake.wildcards.agent, int(snakemake.wildcards.seed)
     outcome = play_episode(

@@ -3,6 +3,6 @@
 from searchlight.job import job
 
 with job("score", snakemake.log[0], snakemake.threads):
-    from searchlight.scoring import score_block
+    from searchlight.saliency.score import score_block
 
     score_block(snakemake.input.responses, snakemake.output[0], scorer=snakemake.params.scorer)

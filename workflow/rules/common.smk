@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(os.path.relpath(workflow.basedir))
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+ROOT = Path(os.path.relpath(PROJECT))
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
@@ -19,42 +20,24 @@ if " " in sys.executable:
 gc.set_threshold(200_000, 50, 50)
 
 # The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
-SCRIPTS = str(Path(workflow.basedir) / "scripts")
-sys.path.insert(0, SCRIPTS)
-os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])))
+SCRIPTS = PROJECT / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
-from searchlight.blocks import blocks_of, read_length
-from searchlight.checkpoint_source import RENEWED, local_path, recorded
-from searchlight.config import read_config
+from searchlight.agents.sources import RENEWED, local_path, recorded
+from searchlight.config.models import read_config
+from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
-from searchlight.files import digest_of
-from searchlight.layers import LAYERS
-from searchlight.lineage import digest_of_code, lineage
+from searchlight.fingerprint import digest_of_code, lineage
+from searchlight.store.blocks import blocks_of, read_length
+from searchlight.store.files import digest_of
 
 try:
     settings = read_config(config, CATALOGUE)
 except SearchlightError as error:
     sys.exit(str(error))
-
-# Snakemake does not see what a script imports. So a digest of the script and of the modules that it uses is a part of its
-# results' lineage, and an edit reruns what it touches and nothing else. A digest, and no input files: these would have to
-# be where results are, such as in a bucket, and a fresh checkout would be newer than all results. A test compares this
-# table with the scripts' imports.
-MODULES = {
-    "fetch_checkpoint": "architecture checkpoint checkpoint_source crops errors files job preprocessing",
-    "rollout": "architecture checkpoint checkpoint_source crops environment errors files job policy preprocessing rollout"
-    " store",
-    "background": "background errors files job store",
-    "perturb": "architecture background blocks boxes checkpoint checkpoint_source crops engine errors files job masks"
-    " perturbation plugins policy preprocessing responses store",
-    "score": "blocks crops errors files job masks perturbation plugins preprocessing scoring store",
-    "collect": "blocks clip crops errors files job preprocessing store",
-    "render": "blocks crops errors files job layers preprocessing render store",
-    "page": "crops errors files job layers page preprocessing store",
-}
-
 
 def growing(amount):
     """Return a resource that doubles with every attempt: a job that was killed for want of it is given more."""
@@ -77,13 +60,14 @@ wildcard_constraints:
 
 
 @cache
-def code(script, modules=None):
-    """Return a digest of a script and of the modules that it uses, with the package's own __init__."""
-    scripts = ROOT / "scripts"
-    used = [f"{name}.py" for name in ("__init__", *MODULES[modules or script].split())]
-    if (modules or script) == "page":
-        used.append("page.html")
-    return digest_of_code([scripts / f"{script}.py", *(scripts / "searchlight" / name for name in used)])
+def code(script, agent):
+    """Return a digest of what a script runs, with the files of registries that the config names for an agent.
+
+    Snakemake does not see what a script imports, so the digest is a part of its results' lineage. It is no input file:
+    that would have to be where results are, such as in a bucket, and a fresh checkout would be newer than all results.
+    """
+    members = {"agents/networks": None, "agents/preprocessings": [settings.agents[agent].preprocessing]}
+    return digest_of_code(SCRIPTS / f"{script}.py", members)
 
 
 def say_unpinned():
@@ -96,7 +80,7 @@ def say_unpinned():
 
 def say_locked():
     """Print what to do where the folder is locked, below what Snakemake says of it: it does not say what to type."""
-    from searchlight.locks import check_alone
+    from searchlight.store.locks import check_alone
 
     given = workflow.execution_settings
     if given is not None and given.lock and not workflow.dryrun:

@@ -1,22 +1,22 @@
 # What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have that of their
-# result as a parameter, so that they know by themselves that they are out of date; see searchlight.lineage. Dates cannot
+# result as a parameter, so that they know by themselves that they are out of date; see searchlight.fingerprint. Dates cannot
 # tell it: after a clock went wrong, or where an older file came back with its date, an edit has the older one.
 
 
 @cache
 def lineage_of_policy(agent):
-    return lineage(code("fetch_checkpoint"), source_of(agent))
+    return lineage(code("fetch_checkpoint", agent), source_of(agent))
 
 
 @cache
 def lineage_of_episode(agent, seed):
     played = episode_settings(SimpleNamespace(agent=agent, seed=seed))
-    return lineage(code("rollout"), lineage_of_policy(agent), played)
+    return lineage(code("rollout", agent), lineage_of_policy(agent), played)
 
 
 @cache
 def lineage_of_background(agent, seed, window):
-    return lineage(code("background"), lineage_of_episode(agent, seed), window)
+    return lineage(code("background", agent), lineage_of_episode(agent, seed), window)
 
 
 @cache
@@ -25,32 +25,32 @@ def lineage_of_responses(agent, seed, perturbation):
     window = window_of(perturbation)
     behind = lineage_of_background(agent, seed, window) if window is not None else None
     played = lineage_of_episode(agent, seed)
-    return lineage(code("perturb"), played, behind, given, settings.block_size, settings.device)
+    return lineage(code("perturb", agent), played, behind, given, settings.block_size, settings.device)
 
 
 @cache
 def lineage_of_saliency(agent, seed, method):
     responses = lineage_of_responses(agent, seed, settings.methods[method].perturbation)
-    return lineage(code("score"), responses, scorer_settings(SimpleNamespace(method=method)))
+    return lineage(code("score", agent), responses, scorer_settings(SimpleNamespace(method=method)))
 
 
 @cache
 def lineage_of_clip(clip, method):
     saliency = lineage_of_saliency(settings.clips[clip].agent, settings.clips[clip].seed, method)
-    return lineage(code("collect"), saliency, clip_settings(SimpleNamespace(clip=clip, method=method)))
+    return lineage(code("collect", settings.clips[clip].agent), saliency, clip_settings(SimpleNamespace(clip=clip, method=method)))
 
 
 @cache
 def lineage_of_gameplay(clip):
     wildcards = SimpleNamespace(clip=clip)
     played = lineage_of_episode(settings.clips[clip].agent, settings.clips[clip].seed)
-    return lineage(code("render_gameplay", "render"), played, clip_frames(wildcards), gameplay_settings(wildcards))
+    return lineage(code("render_gameplay", settings.clips[clip].agent), played, clip_frames(wildcards), gameplay_settings(wildcards))
 
 
 @cache
 def lineage_of_videos(clip, method):
     wildcards = SimpleNamespace(clip=clip, method=method)
-    return lineage(code("render"), lineage_of_clip(clip, method), video_settings(wildcards), gain_settings(wildcards))
+    return lineage(code("render", settings.clips[clip].agent), lineage_of_clip(clip, method), video_settings(wildcards), gain_settings(wildcards))
 
 
 def policy_lineage(wildcards):
@@ -92,4 +92,4 @@ def videos_lineage(wildcards):
 
 def page_lineage(wildcards):
     videos = [lineage_of_videos(wildcards.clip, method) for method in settings.clips[wildcards.clip].methods]
-    return lineage(code("page"), lineage_of_gameplay(wildcards.clip), videos, page_settings(wildcards))
+    return lineage(code("page", settings.clips[wildcards.clip].agent), lineage_of_gameplay(wildcards.clip), videos, page_settings(wildcards))

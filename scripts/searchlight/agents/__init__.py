@@ -1,0 +1,1 @@
+"""Agents: their checkpoints, networks and preprocessings, and the episodes they play."""

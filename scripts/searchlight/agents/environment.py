@@ -1,0 +1,42 @@
+"""The Atari environments: made the same way for playing and for replaying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ale_py
+import gymnasium
+
+from searchlight.errors import SearchlightError, one_line
+
+gymnasium.register_envs(ale_py)
+gymnasium.logger.min_level = gymnasium.logger.ERROR  # the old ids are what published agents were trained on
+
+
+def make_environment(name: str, key: str = "env") -> gymnasium.Env:
+    """Make an Atari environment whose observation is the screen, (H, W, 3) uint8; ``key`` is where its name is from.
+
+    Raises:
+        SearchlightError: there is no such environment, or it is not an Atari game with such a screen.
+    """
+    try:
+        environment = gymnasium.make(name)
+    except Exception as error:  # a wrong name surfaces as any of gymnasium's errors, or as an import that fails
+        raise SearchlightError(f"{key}: found '{name}': {one_line(error)}") from error
+    if not hasattr(environment.unwrapped, "ale"):
+        raise SearchlightError(f"{key}: found '{name}', allowed: an Atari (ALE) environment")
+    shape = environment.observation_space.shape
+    if shape is None or len(shape) != 3 or shape[2] != 3:
+        raise SearchlightError(f"{key}: found '{name}' with observations of shape {shape}, allowed: a screen in colour")
+    return environment
+
+
+def describe_environment(environment: gymnasium.Env) -> dict[str, Any]:
+    """Return what is needed to make the environment again, in plain types."""
+    spec = environment.spec
+    settings = {name: value for name, value in spec.kwargs.items() if not callable(value)}
+    return {
+        "environment": spec.id,
+        "environment_settings": {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
+        "action_meanings": list(environment.unwrapped.get_action_meanings()),
+    }

@@ -1,0 +1,48 @@
+"""Networks: the policies whose checkpoints can be read. A registry (``searchlight.registry``).
+
+A member has ``TENSORS``, what such a checkpoint holds, in words; ``fits(shapes)``, whether tensors of these names look
+like its own; and ``build(tensors, source)``, which returns a ``searchlight.agents.policy.Policy`` or raises
+``SearchlightError`` with what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+
+import numpy as np
+
+from searchlight import registry
+from searchlight.agents.policy import Policy
+from searchlight.errors import SearchlightError
+
+FOLDER = "agents/networks"
+
+
+def find(shapes: Mapping[str, tuple[int, ...]], source: str) -> str:
+    """Return the name of the network that tensors of these names and shapes make up; ``source`` is for errors.
+
+    Raises:
+        SearchlightError: no network has such tensors.
+    """
+    for name, member in registry.members(FOLDER).items():
+        if member.fits(shapes):
+            return name
+    allowed = "; or ".join(member.TENSORS for member in registry.members(FOLDER).values())
+    raise SearchlightError(f"{source}: not a known network: found the tensors {some(shapes)}; allowed: {allowed}")
+
+
+def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
+    """Return a policy with weights, ready to be evaluated.
+
+    Raises:
+        SearchlightError: there is no such network, or the tensors are not its own.
+    """
+    member: ModuleType = registry.load(FOLDER, name)
+    return member.build(tensors, source)
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first of some names, which are a stranger's: on one line, without codes that a terminal would obey."""
+    shown = [name if name.isprintable() else name.encode("unicode_escape").decode() for name in sorted(names)]
+    return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"

@@ -1,0 +1,38 @@
+"""Preprocessings: ways to make an observation from a screen. A registry (``searchlight.registry``).
+
+A member has ``Arguments`` and ``build(screen, arguments)``, which returns a ``searchlight.agents.preprocessing``
+``Preprocessing`` for screens of a height and width, or raises ``SearchlightError`` for screens that it is not for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from searchlight import registry
+from searchlight.errors import SearchlightError
+
+if TYPE_CHECKING:
+    from searchlight.agents.preprocessing import Preprocessing
+
+FOLDER = "agents/preprocessings"
+# Height and width of nearly all games' screens.
+USUAL_SCREEN = (210, 160)
+
+
+def build(spec: str | dict[str, dict[str, Any]], screen: tuple[int, int], key: str = "preprocessing") -> Preprocessing:
+    """Return a preprocessing of the config for screens of a height and width; ``key`` is how errors call it.
+
+    Args:
+        spec: its name, or ``{NAME: {argument: value}}``.
+        screen: height and width.
+        key: for errors.
+
+    Raises:
+        SearchlightError: there is no such preprocessing, or it is not for such screens.
+    """
+    try:
+        ((name, arguments),) = registry.check(FOLDER, spec).items()
+        member = registry.load(FOLDER, name)
+        return member.build(screen, member.Arguments(**arguments))
+    except SearchlightError as error:
+        raise SearchlightError(f"{key}: {error}") from error

@@ -1,0 +1,66 @@
+"""What ``cv2`` and ``imresize`` share: the rows 35 to 195 of a 210x160 screen, halved to an 80x80 observation.
+
+Levels are sums of R, G and B: three times the grey level, in whole numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from searchlight.agents.preprocessing import Preprocessing
+from searchlight.agents.preprocessings import USUAL_SCREEN
+from searchlight.errors import SearchlightError
+
+SCREEN = USUAL_SCREEN
+TOP, BOTTOM = 35, 195
+# Side of the square of the screen that an observed pixel is made from.
+CELL = 2
+
+
+def levels_of(pixels: np.ndarray) -> np.ndarray:
+    """Return the levels of pixels (…, 3) uint8: the sums of their channels, (…) uint16."""
+    levels = pixels[..., 0].astype(np.uint16)
+    levels += pixels[..., 1]
+    levels += pixels[..., 2]
+    return levels
+
+
+class Halving(Preprocessing):
+    """The geometry of a halved picture.
+
+    Attributes:
+        reach: how many pixels around its own ``CELL`` x ``CELL`` ones an observed pixel depends on.
+    """
+
+    reach: int
+
+    def __init__(self, screen: tuple[int, int]) -> None:
+        """Check the screen's size; raise ``SearchlightError`` where it is another than 210x160."""
+        if tuple(screen) != SCREEN:
+            raise SearchlightError(
+                f"found a screen of {screen[0]}x{screen[1]} pixels, allowed: {SCREEN[0]}x{SCREEN[1]}"
+            )
+        self.screen = SCREEN
+        self.seen = (TOP, BOTTOM, 0, SCREEN[1])
+        self.shape = ((BOTTOM - TOP) // CELL, SCREEN[1] // CELL)
+
+    def reached(self, boxes: np.ndarray) -> np.ndarray:
+        """Return the boxes of the observation that may depend on boxes of the screen."""
+        boxes = boxes.copy()
+        empty = boxes[:, 1] == 0
+        boxes[:, :2] = boxes[:, :2].clip(TOP, BOTTOM) - TOP
+        empty |= boxes[:, 0] == boxes[:, 1]
+        boxes[:, ::2] = (boxes[:, ::2] - self.reach) // CELL
+        boxes[:, 1::2] = -(-(boxes[:, 1::2] + self.reach) // CELL)
+        boxes = boxes.clip(0, np.repeat(self.shape, 2))
+        boxes[empty] = 0
+        return boxes
+
+    def needed(self, boxes: np.ndarray) -> np.ndarray:
+        """Return the boxes of the screen that observed pixels cover."""
+        return CELL * boxes + [TOP, TOP, 0, 0]
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where on the screen the centres of observed pixels lie."""
+        within = (CELL - 1) / 2
+        return TOP + CELL * np.arange(self.shape[0]) + within, CELL * np.arange(self.shape[1]) + within

@@ -1,0 +1,51 @@
+"""Mean of RGB, halved: what the XAITK notebook does with OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from searchlight.agents.preprocessing import Changed, PreparedFrame
+from searchlight.agents.preprocessings._halving import BOTTOM, TOP, Halving, levels_of
+from searchlight.config.arguments import Table
+
+
+class Arguments(Table):
+    """The mean of RGB, halved to 80x80, as OpenCV does it."""
+
+
+class _Frame(PreparedFrame):
+    """An observed pixel is the mean of its own pixels, whatever the rest of the screen is."""
+
+    def __init__(self, screen: np.ndarray) -> None:
+        self.observation = _halved(levels_of(screen[None, TOP:BOTTOM]))[0]
+
+    def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
+        yield Changed(np.arange(len(parts)), self.observation, corners, _halved(levels_of(parts)))
+
+    def observe_other(self, screen: np.ndarray) -> np.ndarray:
+        return _Frame(screen).observation
+
+
+class _Halved(Halving):
+    reach = 0
+
+    def prepare(self, screen: np.ndarray) -> PreparedFrame:
+        return _Frame(screen)
+
+
+def _halved(levels: np.ndarray) -> np.ndarray:
+    """Return parts of the observation (n, h, w) float32 of levels (n, 2h, 2w) uint16.
+
+    The mean over RGB and 2x2 pixels is what cv2.resize's bilinear filter computes at exactly half size. Sums of twelve
+    uint8 are exact in uint16, so the result depends neither on their order nor on the batch.
+    """
+    rows = levels[:, 0::2] + levels[:, 1::2]
+    cells = rows[:, :, 0::2] + rows[:, :, 1::2]
+    return (cells / 12.0).astype(np.float32) / np.float32(255.0)
+
+
+def build(screen: tuple[int, int], arguments: Arguments) -> Halving:  # noqa: ARG001  it has none
+    """Return the preprocessing for screens of 210x160."""
+    return _Halved(screen)

@@ -1,0 +1,34 @@
+"""Where checkpoints are; apart from ``searchlight.agents.checkpoint`` so that the Snakefile needs no numpy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# Under which name ``searchlight.agents.checkpoint`` records where weights are from.
+METADATA = "searchlight"
+# And, among that, that they replace those of another digest.
+RENEWED = "renewed"
+
+
+def local_path(checkpoint: str, bundled: str | Path) -> Path | None:
+    """Return the file that a ``checkpoint`` of the config names on this machine, or None for an address."""
+    if "://" in checkpoint:
+        return None
+    if checkpoint.startswith("bundled:"):
+        return Path(bundled) / f"{checkpoint.removeprefix('bundled:')}.safetensors"
+    return Path(checkpoint).expanduser()
+
+
+def recorded(path: str | Path) -> dict[str, Any]:
+    """Return what ``searchlight.agents.checkpoint`` recorded of the checkpoint that safetensors were made from.
+
+    Empty where there are none.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return json.loads(header["__metadata__"][METADATA])
+    except (OSError, ValueError, KeyError, OverflowError, MemoryError):
+        return {}

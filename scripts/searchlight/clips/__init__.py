@@ -1,0 +1,1 @@
+"""Clips: what a user asked for, as a store, as videos, as a page."""

@@ -1,0 +1,148 @@
+"""A clip: the frames, maps and outputs of what a user asked for, in one labelled store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from searchlight.agents import preprocessings
+from searchlight.errors import SearchlightError
+from searchlight.store.blocks import frames_of_clip, runs, scores_before
+from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
+
+MAPS = ("actor", "critic")
+# Frames in memory at a time.
+RUN_FRAMES = 4 * CHUNK_FRAMES
+
+
+def collect_clip(
+    episode_path: str | Path,
+    saliency_paths: Sequence[str | Path],
+    output: str | Path,
+    *,
+    clip: str,
+    frames: tuple[int, int | Literal["end"]],
+    method: str,
+    scale: str,
+    notice: Callable[[str], None],
+) -> None:
+    """Write a clip's store.
+
+    Args:
+        episode_path: store written by ``searchlight.agents.rollout``.
+        saliency_paths: stores written by ``searchlight.saliency.score``, of all blocks that hold the clip's frames.
+        output: path of the store to write. Along ``time``, whose coordinate is the decision of the episode: what the
+            episode recorded, ``score`` (the reward before each decision), ``effective_masks`` (how many masks change
+            what the agent sees), and ``actor`` and ``critic``, scaled maps on the screen's pixels (y, x) or on the
+            observation's (observation_y, observation_x), whose coordinates say where on the screen they lie;
+            ``actor_peak`` and ``critic_peak`` are the largest values of the maps before they are scaled. The
+            attribute ``coverage`` is the part of the pixels that the agent sees which some mask hides; ``seen`` is the
+            top, bottom, left and right of what it sees of the screen.
+        clip: its name in the config.
+        frames: first and last frame, both included; ``end`` is the episode's last.
+        method: its name in the config.
+        scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
+        notice: called with one line for each limit of the maps that a user may overlook.
+
+    Raises:
+        SearchlightError: the episode is shorter than the clip, or a block is not there.
+    """
+    with ExitStack() as stack:
+        episode = stack.enter_context(load(episode_path))
+        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
+        blocks = [stack.enter_context(load(path)) for path in saliency_paths]
+        blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
+        held = np.concatenate([block.read("frame") for block in blocks])
+        if not np.isin(wanted, held).all():
+            raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
+        writer = stack.enter_context(create(output))
+        size = blocks[0].shape("actor")[1:]
+        space = blocks[0].attributes["perturbation"]["space"]
+        dimensions = ("y", "x") if space == "screen" else ("observation_y", "observation_x")
+
+        peaks = {layer: np.concatenate([*_rows(blocks, f"{layer}_peak", wanted)]) for layer in MAPS}
+        for layer in MAPS:
+            array = writer.array(
+                layer,
+                ("time", *dimensions),
+                size,
+                np.float32,
+                (CHUNK_FRAMES, *size),
+                {"long_name": f"saliency of the {layer}", "scale": scale},
+            )
+            for maps in _rows(blocks, layer, wanted):
+                array.append(_divided(maps, scale, peaks[layer].max()))
+            what = {"long_name": f"largest saliency of the {layer} in the frame, before it is scaled"}
+            writer.variable(f"{layer}_peak", Variable(("time",), peaks[layer], what))
+        effective = np.concatenate([*_rows(blocks, "effective_masks", wanted)])
+        what = {"long_name": "number of masks that change what the agent sees"}
+        writer.variable("effective_masks", Variable(("time",), effective, what))
+        _copy_episode(episode, writer, wanted)
+        writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
+        scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
+        writer.variable("score", Variable(("time",), scores, {"long_name": "reward before this decision"}))
+        screen = episode.shape("frame")[1:3]
+        preprocessing = preprocessings.build(episode.attributes["preprocessing"], screen)
+        for name, length in zip(("y", "x"), screen, strict=True):
+            writer.variable(name, Variable((name,), np.arange(length)))
+        if space == "observation":
+            for name, places in zip(dimensions, preprocessing.centres(), strict=True):
+                where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
+                writer.variable(name, Variable((name,), places, where))
+        details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer", "coverage")}
+        about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
+        writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
+    for line in _limits(details, effective):
+        notice(f"clips.{clip}, method {method}: {line}")
+
+
+def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
+    """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
+    if not effective.any():
+        fill = details["perturbation"]["fill"]
+        why = (
+            "nothing moves against its background"
+            if isinstance(fill, dict) and "background" in fill
+            else f"fill {fill}"
+        )
+        yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
+    if (missed := 1 - details["coverage"]) > 0:
+        part = f"{missed:.0%}" if missed >= 0.01 else "less than 1%"
+        yield (
+            f"{part} of what the agent sees is hidden by no mask (a stride larger than the window?): maps are zero "
+            "there because nothing was tried"
+        )
+    if "RISEScoring" in details["scorer"]:
+        yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+
+
+def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:
+    """Yield an array's rows of the wanted frames in their order, a run at a time."""
+    for block in blocks:
+        held = block.read("frame")
+        rows = np.flatnonzero((held >= wanted.start) & (held < wanted.stop))
+        for start in range(0, len(rows), RUN_FRAMES):
+            run = rows[start : start + RUN_FRAMES]
+            yield block.read(name, slice(int(run[0]), int(run[-1]) + 1))
+
+
+def _divided(maps: np.ndarray, scale: str, largest_of_clip: np.float32) -> np.ndarray:
+    if scale == "none":
+        return maps
+    largest = maps.max(axis=(1, 2), keepdims=True) if scale == "frame" else largest_of_clip
+    return maps / np.where(largest == 0, np.float32(1), largest)
+
+
+def _copy_episode(episode: Reader, writer, wanted: range) -> None:
+    for name in episode.names():
+        if name == "time" or name.startswith("memory_"):
+            continue
+        shape = episode.shape(name)[1:]
+        dtype = episode.read(name, slice(0, 1)).dtype
+        array = writer.array(name, episode.dimensions(name), shape, dtype, (CHUNK_FRAMES, *shape))
+        for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):
+            array.append(episode.read(name, rows))

@@ -1,0 +1,283 @@
+"""Videos of a clip: the game, and in it what the actor and the critic look at.
+
+There are two styles. ``spotlight`` dims the screen, shows it as it is where a map is bright, and lets it glow around
+it in the colour of the actor or the critic. ``notebook`` adds a colour to the screen, saturating (the XAITK notebook
+lets bright pixels wrap around to dark).
+
+Every pixel of the screen becomes a square of ``zoom`` pixels. A strip above says the step, the score, the action and
+the value, and for each map its largest saliency in this frame, as a share of the largest in the clip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache, reduce
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from searchlight.config.views import GAP, STRIP_HEIGHT
+
+# Of the spotlight: how bright the screen is in the dark, how much of its colour is taken away there, and how far the
+# glow reaches, in pixels of the screen.
+DIMMED, GREYED, GLOW = 0.4, 0.7, 7
+_DARK = DIMMED * (np.full((3, 3), GREYED / 3, np.float32) + (1 - GREYED) * np.eye(3, dtype=np.float32))
+SMALLEST_FONT = 9
+TEXT, BACKGROUND, QUIET = 220, 36, 145  # luma
+_NEUTRAL = 128
+_YUV = np.array(
+    [
+        [0.1826, 0.6142, 0.0620, 16],
+        [-0.1006, -0.3386, 0.4392, _NEUTRAL],
+        [0.4392, -0.3989, -0.0403, _NEUTRAL],
+    ],
+    np.float32,
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How videos look: ``video`` of the config."""
+
+    style: str
+    gamma: float
+    zoom: int
+    opacity: float
+    actor: str
+    critic: str
+    highlight: str = ""  # of the notebook's style
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the strip above a frame says."""
+
+    step: int
+    score: float
+    action: str
+    value: float
+
+    def parts(self) -> list[str]:
+        """Return the texts from left to right."""
+        return [f"step {self.step}", f"score {self.score:g}", f"value {self.value:.2f}", self.action]
+
+
+def on_screen(
+    saliency: np.ndarray,
+    screen: tuple[int, int],
+    seen: tuple[int, int, int, int],
+    gain: float = 1,
+    gamma: float = 1,
+) -> np.ndarray:
+    """Return a map in 0..1 on the screen's pixels, as it is shown.
+
+    Args:
+        saliency: of the screen's shape as it is, or of the observation's, which is enlarged smoothly over what the
+            agent sees.
+        screen: height and width.
+        seen: top, bottom, left and right of what the agent sees of it.
+        gain: what the map is multiplied by.
+        gamma: the power that it is then taken to, once it is cut to 0..1.
+
+    Returns:
+        (height, width) float32 in 0..1.
+    """
+    if saliency.shape != screen:
+        whole = np.zeros(screen, np.float32)
+        top, bottom, left, right = seen
+        size = (right - left, bottom - top)
+        whole[top:bottom, left:right] = cv2.resize(saliency, size, interpolation=cv2.INTER_LINEAR)
+        saliency = whole
+    return np.clip(saliency * np.float32(gain), 0, 1) ** gamma
+
+
+def highlight(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> np.ndarray:
+    """Add a colour to a frame where a map says so, saturating.
+
+    Args:
+        frame: (height, width, 3) uint8.
+        saliency: (height, width) in 0..1.
+        colour: ``#rrggbb``.
+        opacity: part of the colour that is added where the map is 1.
+    """
+    return cv2.add(frame, cv2.merge([(saliency * level).astype(np.uint8) for level in opacity * _rgb(colour)]))
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+
+
+@dataclass(frozen=True)
+class Light:
+    """A map as the spotlight uses it; all uint8, for speed.
+
+    Attributes:
+        lit: (height, width), how much of the screen is shown as it is.
+        glow: (height, width), how much of it the glow covers.
+        colours: (height, width, 3), the glow.
+    """
+
+    lit: np.ndarray
+    glow: np.ndarray
+    colours: np.ndarray
+
+
+def light(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> Light:
+    """Return a map as a light on a frame.
+
+    The glow is the map and a halo around it. It fades where both the map and the frame are bright, so that the thing
+    itself is shown as it is; what is salient and black, such as an empty place, glows.
+
+    Args:
+        frame: (height, width, 3) uint8.
+        saliency: (height, width) float32 in 0..1.
+        colour: of the glow, ``#rrggbb``.
+        opacity: of the glow.
+    """
+    lit = cv2.convertScaleAbs(saliency, alpha=255)
+    # Twice a mean is nearly a Gaussian, in a tenth of its time.
+    spread = cv2.blur(cv2.blur(lit, (GLOW, GLOW)), (GLOW, GLOW))
+    bright = cv2.multiply(lit, reduce(cv2.max, cv2.split(frame)), scale=1 / 255)
+    glow = cv2.multiply(cv2.max(lit, spread), 255 - bright, scale=opacity / 255)
+    return Light(lit, glow, cv2.merge([cv2.convertScaleAbs(glow, alpha=level / 255) for level in _rgb(colour)]))
+
+
+def spotlight(frame: np.ndarray, lights: Sequence[Light]) -> np.ndarray:
+    """Show a frame (height, width, 3) uint8 dimmed, but as it is where a light is, and with the lights' glow.
+
+    Where two lights glow, their colours add up.
+    """
+    lit, glow = (reduce(cv2.max, layers) for layers in zip(*((one.lit, one.glow) for one in lights), strict=True))
+    bright = cv2.multiply(lit, 255 - glow, scale=1 / 255)
+    shown = cv2.add(_times(frame, bright), _times(cv2.transform(frame, _DARK), 255 - glow - bright))
+    return cv2.add(shown, reduce(cv2.add, (one.colours for one in lights)))
+
+
+def _times(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return a picture times weights, (height, width) uint8, of which 255 is 1."""
+    return cv2.multiply(picture, cv2.merge([weights] * 3), scale=1 / 255)
+
+
+def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style: Style) -> dict[str, np.ndarray]:
+    """Return a frame of each of ``LAYERS``, before it is enlarged.
+
+    Args:
+        frame: (height, width, 3) uint8.
+        actor: its map on the screen, (height, width) in 0..1.
+        critic: its map.
+        style: colours and opacity.
+    """
+    if style.style == "notebook":
+        layers = {
+            "actor": highlight(frame, actor, style.highlight, style.opacity),
+            "critic": highlight(frame, critic, style.highlight, style.opacity),
+            "both": highlight(highlight(frame, actor, style.actor, style.opacity), critic, style.critic, style.opacity),
+        }
+    else:
+        lights = {
+            "actor": light(frame, actor, style.actor, style.opacity),
+            "critic": light(frame, critic, style.critic, style.opacity),
+        }
+        layers = {layer: spotlight(frame, [one]) for layer, one in lights.items()}
+        layers["both"] = spotlight(frame, [*lights.values()])
+    gap = np.zeros((len(frame), GAP, 3), np.uint8)
+    layers["side-by-side"] = np.concatenate([layers["actor"], gap, layers["critic"]], axis=1)
+    return layers
+
+
+def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: int) -> np.ndarray:
+    """Return a whole picture: the strip, and under it the enlarged panel.
+
+    Args:
+        panel: (height, width, 3) uint8.
+        caption: what the strip says on its left.
+        labels: what it says on the right of each of as many equal parts of the panel.
+        zoom: side of the square that each pixel becomes.
+
+    Returns:
+        The planes of a yuv420p picture, as PyAV takes them: (height * 3 / 2, width) uint8, of a height of
+        (the panel's + STRIP_HEIGHT) * zoom.
+    """
+    height, width = panel.shape[0] * zoom, panel.shape[1] * zoom
+    strip_height = STRIP_HEIGHT * zoom
+    luma, *chroma = _to_yuv(panel)
+    picture = np.empty(((height + strip_height) * 3 // 2, width), np.uint8)
+    picture[:strip_height] = _strip(width, strip_height, caption, labels)
+    _enlarge(luma, zoom, picture[strip_height : strip_height + height])
+    planes = picture[height + strip_height :].reshape(2, (height + strip_height) // 2, width // 2)
+    planes[:, : strip_height // 2] = _NEUTRAL
+    for plane, values in zip(planes[:, strip_height // 2 :], chroma, strict=True):
+        # Half as many pixels each way; an odd zoom has none that fit the squares, so the nearest serve.
+        if zoom % 2 == 0:
+            _enlarge(values, zoom // 2, plane)
+        else:
+            whole = np.empty((height, width), np.uint8)
+            _enlarge(values, zoom, whole)
+            plane[...] = whole[::2, ::2]
+    return picture
+
+
+def _enlarge(plane: np.ndarray, zoom: int, target: np.ndarray) -> None:
+    """Fill ``target``, whose rows follow each other in memory, with a square of ``zoom`` pixels for each of a plane."""
+    wide = cv2.merge([plane] * zoom).reshape(len(plane), 1, -1)
+    target.reshape(len(plane), zoom, -1)[...] = wide
+
+
+def _to_yuv(panel: np.ndarray) -> Sequence[np.ndarray]:
+    """Return the planes Y, Cb, Cr of an RGB picture: BT.709, limited range."""
+    return cv2.split(cv2.transform(panel, _YUV))
+
+
+def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> np.ndarray:
+    strip = np.full((height, width), BACKGROUND, np.uint8)
+    part = width // len(labels)
+    margin = max(2, height // 4)
+    font_size = max(SMALLEST_FONT, int(height * 0.62))
+    free = []
+    for index, label in enumerate(labels):
+        glyphs = _glyphs(label, font_size, QUIET)
+        # A share has room for three digits, so that nothing jumps from frame to frame.
+        widest = _glyphs(re.sub(r"<?\d+(?= %)", "100", label), font_size, QUIET)
+        free.append(part * (index + 1) - margin - widest.shape[1])
+        _paste(strip, glyphs, free[-1] if free[-1] >= index * part else index * part)
+    left = margin
+    for text in caption.parts():
+        glyphs = _glyphs(text, font_size, TEXT)
+        if left + glyphs.shape[1] > free[0] - margin:
+            break  # on a small picture, what comes first matters most
+        _paste(strip, glyphs, left)
+        # Columns as wide as the longest text usual there, so that nothing jumps from frame to frame.
+        left += max(glyphs.shape[1], int(font_size * 4.6)) + margin
+    return strip
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=4096)
+def _glyphs(text: str, size: int, luma: int) -> np.ndarray:
+    """Return a text as luma: of words and single digits that are drawn once, since most texts differ by a digit."""
+    return np.hstack([_drawn(part, size, luma) for part in re.findall(r"\d|\D+", text)])
+
+
+@cache
+def _drawn(text: str, size: int, luma: int) -> np.ndarray:
+    font = _font(size)
+    ascent, descent = font.getmetrics()
+    image = Image.new("L", (round(font.getlength(text)), ascent + descent), BACKGROUND)
+    ImageDraw.Draw(image).text((0, 0), text, font=font, fill=luma)
+    return np.asarray(image)
+
+
+def _paste(strip: np.ndarray, glyphs: np.ndarray, left: int) -> None:
+    top = (strip.shape[0] - glyphs.shape[0]) // 2
+    cut = max(0, -top)
+    top = max(0, top)
+    height = min(glyphs.shape[0] - cut, strip.shape[0] - top)
+    width = min(glyphs.shape[1], strip.shape[1] - left)
+    strip[top : top + height, left : left + width] = glyphs[cut : cut + height, :width]

@@ -1,0 +1,104 @@
+"""A clip's page: one HTML file that plays its videos in step, without a server or an outside address.
+
+The videos are inside the file, so that it can be mailed, and opened from a report.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from searchlight.config.views import LAYERS
+from searchlight.store.files import read_sealed, write_text
+from searchlight.store.zarr import load
+
+TEMPLATE = Path(__file__).with_name("page.html")
+# What the page shows beside the game; the other layers are for slides.
+SHOWN = ("actor", "critic", "both")
+
+
+def write_page(
+    clip_paths: Sequence[str | Path],
+    gameplay: str | Path,
+    videos: Sequence[str | Path],
+    output: str | Path,
+    *,
+    clip: str,
+    methods: Sequence[str],
+    gains: Sequence[float],
+    fps: float,
+    colours: Mapping[str, str],
+) -> None:
+    """Write the page of a clip.
+
+    Args:
+        clip_paths: the clip's store by each method.
+        gameplay: video of the game.
+        videos: for each method, the videos of ``LAYERS``.
+        output: path of the page.
+        clip: its name in the config.
+        methods: their names in the config.
+        gains: what the videos multiply each method's maps by.
+        fps: frames a second of the videos.
+        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` where both are in one frame.
+    """
+    pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
+    embedded = {"gameplay": gameplay}
+    for index, method in enumerate(methods):
+        of_method = dict(zip(LAYERS, videos[index * len(LAYERS) : (index + 1) * len(LAYERS)], strict=True))
+        embedded |= {f"{method}.{layer}": of_method[layer] for layer in SHOWN}
+    pages_data["methods"] = [
+        {"name": name, "gain": gain, **_about(path)}
+        for name, gain, path in zip(methods, gains, clip_paths, strict=True)
+    ]
+    blocks = "\n".join(
+        f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
+        for name, path in embedded.items()
+    )
+    parts = {
+        "title": html.escape(f"{clip} – Searchlight"),
+        "data": json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"),
+        "videos": blocks,
+    }
+    # All at once, so that what was filled in is not searched again.
+    text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))
+    write_text(output, text)
+
+
+def _describe(path: str | Path, clip: str, fps: float) -> dict[str, Any]:
+    with load(path) as store:
+        about = store.attributes
+        return {
+            "clip": clip,
+            "fps": fps,
+            "agent": about["agent"],
+            "environment": about["environment"],
+            "seed": about["seed"],
+            "actions": about["action_meanings"],
+            "step": store.read("time").tolist(),
+            "score": store.read("score").tolist(),
+            "action": store.read("action").tolist(),
+            "value": [round(value, 4) for value in store.read("value").tolist()],
+            "probability": [[round(p, 4) for p in row] for row in store.read("probability").tolist()],
+        }
+
+
+def _about(path: str | Path) -> dict[str, Any]:
+    with load(path) as store:
+        perturbation = store.attributes["perturbation"]
+        return {
+            "perturber": next(iter(perturbation["perturber"])),
+            "fill": perturbation["fill"],
+            "space": perturbation["space"],
+            "scorer": next(iter(store.attributes["scorer"])),
+            "scale": store.attributes["scale"],
+        }
+
+
+def _base64(path: str | Path) -> str:
+    return base64.b64encode(read_sealed(path)).decode("ascii")

@@ -1,0 +1,22 @@
+"""Types of what a config may say: numbers as they are, and the arguments of a registry's members."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
+
+# Numbers as they are: no text, no truth values, nothing infinite.
+Int = Annotated[int, Strict()]
+Float = Annotated[float, Strict(), AllowInfNan(False)]
+Probability = Annotated[Float, Field(ge=0, le=1)]
+# Strictly between 0 and 1.
+Chance = Annotated[Float, Field(gt=0, lt=1)]
+PositiveInt = Annotated[Int, Field(gt=0)]
+PositiveFloat = Annotated[Float, Field(gt=0)]
+
+
+class Table(BaseModel):
+    """A table of the config: unknown keys are errors, and nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,264 @@
+"""The reference of every key, and the JSON schema, written from the models of ``searchlight.config.models``.
+
+``python -m searchlight.config.reference`` (``make docs``) writes both; a test fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from searchlight.config.models import (
+    PATTERNS,
+    Agent,
+    Background,
+    Blur,
+    ClipFamily,
+    Config,
+    Method,
+    Perturbation,
+    Video,
+    read_catalogue,
+)
+from searchlight.saliency import plugins
+
+ROOT = Path(__file__).resolve().parents[3]
+REFERENCE = ROOT / "config" / "README.md"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
+
+_INTRODUCTION = """\
+# The configuration
+
+<!-- Written by `make docs` from the models in scripts/searchlight/config/models.py: edit those. -->
+
+`config.yaml` is the default run. Edit it and run `snakemake --cores all` again: only what changed is computed. Or keep
+your changes in a file of their own and lay it over the default:
+
+```
+snakemake --cores all --configfile config/notebook.yaml
+```
+
+Such a file holds only what differs. An entry set to `null` is taken out (`clips: {demo: null}`). Names of agents,
+perturbations, methods and clips are yours: letters, digits, `-` and `_`. To replace a perturber, scorer or fill of the
+default, take out its name the same way (`perturber: {SlidingWindow: null, SlidingRadial: {...}}`, `fill: {blur: null,
+background: 50}`), or use a new entry.
+
+Nothing is deleted when the config names it no more: `snakemake list_unused --cores 1` lists such results, with their
+logs and benchmarks, and `delete_unused` deletes them, while no other Snakemake is at work.
+
+| preset | what it is |
+|---|---|
+"""
+
+_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("Top level", Config),
+    ("`agents.NAME`", Agent),
+    ("`perturbations.NAME`", Perturbation),
+    ("`methods.NAME`", Method),
+    ("`clips.NAME`", ClipFamily),
+    ("`video`", Video),
+)
+
+
+def render_reference() -> str:
+    """Return the text of ``config/README.md``."""
+    parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
+    for title, model in _TABLES:
+        parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(_fills())
+    parts.append(
+        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
+        "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
+        + "\n\n".join(
+            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
+        )
+    )
+    parts.append(
+        "## Scorers\n\n`SquaredDifference` and `RISE` are the project's own, the others are xaitk-saliency's; any "
+        "other `GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too. For random "
+        "masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`.\n\n"
+        "| scorer | arguments | what it is |\n|---|---|---|\n"
+        + "".join(
+            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
+        ).rstrip()
+    )
+    parts.append(_catalogue())
+    parts.append(_BLOCK_SIZE)
+    return "\n\n".join(parts) + "\n"
+
+
+_FILLS: tuple[tuple[str, str, str], ...] = (
+    (
+        "`background`",
+        "first: it takes out what moves, and shows what the agent makes of that",
+        "What stands still all the time (walls, a brick that is never hit) is never taken out, so it is never salient. "
+        "Where the whole screen scrolls (Enduro, RiverRaid), it is a smear that the agent never saw. What is gone "
+        "comes back for a dozen decisions; in an episode's last 200 for longer, since nothing comes after them.",
+    ),
+    (
+        "`{background: N}`",
+        "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
+        "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
+        "60 % of the critic's saliency of the default clip lies on bricks that were hit.",
+    ),
+    (
+        "`{blur: sigma}`",
+        "where the whole screen scrolls; or to do as the paper does",
+        "A blur hardly changes small things: Breakout's ball gets less saliency than the average pixel.",
+    ),
+    (
+        "`0`, another level, a colour",
+        "to ask what still things matter, or to do as the notebook does",
+        "The patch is a new object. By `imresize`, a level outside of the frame's own range shifts every pixel: black "
+        "patches light up the whole field of Pong.",
+    ),
+    ("`mean`", "for comparison", "As a colour."),
+)
+
+
+def _fills() -> str:
+    rows = "".join(f"| {fill} | {when} | {limits} |\n" for fill, when, limits in _FILLS)
+    return f"""\
+## Which fill
+
+What a map shows depends on what hides a patch. A good fill makes a picture that the agent could have seen, only without
+the thing.
+
+| fill | take it | its limits |
+|---|---|---|
+{rows}
+The default's method `erase` is `background` in windows of 8x8 pixels, `greydanus` is the paper's blur, and
+[`notebook.yaml`](notebook.yaml) has the notebook's black windows. The pictures that `background` uses are in
+`results/backgrounds/AGENT/seed-SEED/`."""
+
+
+_BLOCK_SIZE = """\
+## Choosing `block_size`
+
+One `perturb` job works on one block. It takes about two seconds to start, then 5 ms a frame for `erase` (10 ms where
+much of the screen moves), 10 ms for black windows of 5x5, 35 ms for wide radial masks, 270 ms for a thousand masks of
+RISE ([measured](../benchmarks/README.md)). Choose a block that works for longer than it takes to start: 240 frames do
+for windows, 60 for radial masks, 16 for RISE. Smaller blocks spread over more cores and are lost more cheaply when a
+job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block is always whole.
+Results are bit-identical either way,
+but a changed `block_size` computes all blocks anew."""
+
+
+def render_schema() -> str:
+    """Return the JSON schema of the config."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write the reference and the schema."""
+    REFERENCE.write_text(render_reference(), encoding="utf-8")
+    SCHEMA.parent.mkdir(parents=True, exist_ok=True)
+    SCHEMA.write_text(render_schema(), encoding="utf-8")
+
+
+def _preset_rows() -> list[str]:
+    rows = []
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        if path.name in ("config.yaml", "catalogue.yaml"):
+            continue
+        comment = " ".join(
+            line.removeprefix("#").strip() for line in _leading_comment(path.read_text(encoding="utf-8"))
+        )
+        rows.append(f"| [`{path.name}`]({path.name}) | {comment} |\n")
+    return rows
+
+
+def _leading_comment(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line)
+    return lines
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = ["| key | value | default | what it is |", "|---|---|---|---|"]
+    for name, info in model.model_fields.items():
+        cells = (f"`{name}`", _type(info.annotation, info), _default(info), info.description or "")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _arguments(model: type[BaseModel]) -> str:
+    fields = model.model_fields
+    return ", ".join(f"`{name}`: {_default(info)}" for name, info in fields.items()) or "none"
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    if info.default_factory is not None:
+        return "as below"
+    if info.default is None:
+        return "none"
+    return f"`{json.dumps(info.default)}`"
+
+
+def _type(annotation: Any, info: FieldInfo | None = None) -> str:
+    """Return a type in words, with its bounds."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    words: str
+    if origin is Literal:
+        words = " or ".join(f"`{value}`" for value in arguments)
+    elif origin in (Union, types.UnionType):
+        words = ", or ".join(_type(one) for one in arguments if one is not type(None))
+    elif origin is tuple and arguments[-1] is Ellipsis:
+        words = "list of " + _type(arguments[0])
+    elif origin is tuple:
+        words = "[" + ", ".join(_type(one) for one in arguments) + "]"
+    elif origin is dict:
+        inner = arguments[1]
+        words = "`{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
+    elif hasattr(annotation, "__metadata__"):
+        words = _type(arguments[0]) + _bounds(annotation.__metadata__)
+    elif annotation in (Blur, Background):
+        words = {Blur: "`{blur: sigma}`", Background: "`{background: decisions}`"}[annotation]
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        words = "table"
+    else:
+        words = {int: "whole number", float: "number", str: "text"}.get(annotation, str(annotation))
+    return words + (_bounds(info.metadata) if info is not None else "")
+
+
+def _bounds(metadata: Any) -> str:
+    texts = []
+    for entry in metadata:
+        for one in getattr(entry, "metadata", None) or [entry]:
+            if getattr(one, "pattern", None):
+                texts.append(PATTERNS[one.pattern])
+            for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
+                bound = getattr(one, name, None)
+                if bound is not None:
+                    texts.append(f"{sign} {bound}")
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def _catalogue() -> str:
+    rows = ["| name | environment | preprocessing | from |", "|---|---|---|---|"]
+    for name, agent in read_catalogue(ROOT / "config" / "catalogue.yaml").items():
+        place = re.sub(r"^https://", "", agent.checkpoint)
+        rows.append(f"| `catalogue:{name}` | {agent.env} | {agent.preprocessing} | {place} |")
+    return (
+        "## The catalogue\n\nKnown public agents, from [`catalogue.yaml`](catalogue.yaml): address, digest where it is "
+        "known, environment and preprocessing. They are downloaded when first used.\n\n" + "\n".join(rows)
+    )
+
+
+if __name__ == "__main__":
+    main()

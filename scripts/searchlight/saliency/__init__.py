@@ -1,0 +1,1 @@
+"""Saliency: what agents depend on, from perturbations to maps."""

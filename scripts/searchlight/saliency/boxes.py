@@ -1,0 +1,197 @@
+"""Where boxes of changed pixels go in a stack of convolutions, without data.
+
+A perturbation changes a box of the observation, and so a box of each layer's output
+(``searchlight.saliency.engine`` states the mathematics). Here those boxes are found, of any size each, and which rows
+of its input a layer takes for the positions in them. All of it depends on the pixels that change, so it is worked out
+for each frame, by a few operations on small arrays, for all masks at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The geometry of a layer, each of (vertical, horizontal), and its channels.
+
+    Attributes:
+        size: of the layer's output.
+        before: of its input.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    size: tuple[int, int]
+    before: tuple[int, int]
+    channels_in: int
+    channels_out: int
+
+    @property
+    def operations(self) -> int:
+        """Multiply-adds of one position of the output."""
+        return self.kernel[0] * self.kernel[1] * self.channels_in * self.channels_out
+
+    @property
+    def positions(self) -> int:
+        """Positions of the output."""
+        return self.size[0] * self.size[1]
+
+    @cached_property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros before and after the input's rows and columns that the output's windows reach."""
+        ends = [(self.size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1)]
+        after = [max(0, end - self.padding[axis] - self.before[axis]) for axis, end in enumerate(ends)]
+        return (self.padding[0], after[0]), (self.padding[1], after[1])
+
+    def needs(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of the input that a box of the output needs."""
+        rows, columns = ((size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1))
+        return rows, columns
+
+    def starts(self, corners: np.ndarray) -> np.ndarray:
+        """Return where the input that boxes of the output need begins, (mask, 2); it may lie outside."""
+        return corners * self.stride - np.array(self.padding)
+
+    def touched(self, boxes: Boxes) -> Boxes:
+        """Return the boxes that boxes of the input would reach in an output without borders."""
+        kernel, stride, padding = np.array(self.kernel), np.array(self.stride), np.array(self.padding)
+        start = -(-(boxes.corners + padding - kernel + 1) // stride)
+        # A kernel smaller than its stride may reach none of them.
+        return Boxes(start, np.maximum(0, (boxes.corners + boxes.sizes - 1 + padding) // stride + 1 - start))
+
+    def reached(self, boxes: Boxes) -> Boxes:
+        """Return the boxes of the output that boxes of the input reach."""
+        touched = self.touched(boxes)
+        start = np.maximum(0, touched.corners)
+        return Boxes(start, np.maximum(0, np.minimum(self.size, touched.corners + touched.sizes) - start))
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of all masks in one layer: corners and sizes, (mask, 2) int64 each."""
+
+    corners: np.ndarray
+    sizes: np.ndarray
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """Positions in each, (mask,)."""
+        return self.sizes.prod(axis=1)
+
+    def of(self, members: np.ndarray) -> Boxes:
+        """Return those of some masks."""
+        return Boxes(self.corners[members], self.sizes[members])
+
+
+@dataclass(frozen=True)
+class Held:
+    """Where the values of boxes lie among the rows of a layer: row by row, in rectangles around them.
+
+    Attributes:
+        corners: (mask, 2) of the rectangles.
+        pitches: (mask,) their widths.
+        first: (mask,) the rows of their first positions.
+    """
+
+    corners: np.ndarray
+    pitches: np.ndarray
+    first: np.ndarray
+
+    def rows(self, mask: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the rows of positions of masks, (position,)."""
+        top, left = self.corners[mask].T
+        return self.first[mask] + (row - top) * self.pitches[mask] + column - left
+
+
+def boxes_after(changed: np.ndarray, convolutions: Sequence[Convolution]) -> list[Boxes]:
+    """Return the boxes after each layer of changed boxes of the observation, (mask, 4): top, bottom, left, right."""
+    boxes, found = Boxes(changed[:, ::2], changed[:, 1::2] - changed[:, ::2]), []
+    for convolution in convolutions:
+        boxes = convolution.reached(boxes)
+        found.append(boxes)
+    return found
+
+
+def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], products: int) -> np.ndarray:
+    """Return the multiply-adds that masks take by their boxes, (mask,).
+
+    Args:
+        boxes: after each layer.
+        convolutions: the layers.
+        products: numbers in the product of the last layer's features.
+    """
+    total = boxes[-1].areas * (convolutions[-1].channels_out * products)
+    for box, convolution in zip(boxes, convolutions, strict=True):
+        total = total + box.areas * convolution.operations
+    return total
+
+
+def held_tightly(boxes: Boxes, before: int) -> Held:
+    """Return where boxes lie that follow each other without gaps, after ``before`` rows."""
+    return Held(boxes.corners, boxes.sizes[:, 1], before + _starts(boxes.areas))
+
+
+def positions(boxes: Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mask, row and column of all positions in boxes, mask by mask, (position,) each."""
+    rows_of, rows = _ranges(boxes.corners[:, 0], boxes.sizes[:, 0])
+    row, column = _ranges(boxes.corners[rows_of, 1], boxes.sizes[rows_of, 1])
+    return rows_of[row], rows[row], column
+
+
+def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> np.ndarray:
+    """Return which rows of a layer's input its positions in boxes take.
+
+    The input's rows are the positions of the unperturbed input with its margins, and those of the boxes that were
+    computed anew.
+
+    Args:
+        convolution: the layer.
+        before: boxes of its input.
+        held: where their values lie.
+        after: boxes of its output.
+
+    Returns:
+        (position, tap) int32, positions mask by mask.
+    """
+    pitch = convolution.before[1] + sum(convolution.margins[1])
+    # Of a position and a tap, the row is a sum of what the vertical and the horizontal direction give. Masks' own rows
+    # come after the unperturbed ones, so that the larger sum is the one that counts; outside of a mask's box in either
+    # direction, its own is negative.
+    outside = -(2**30)
+    own: list[np.ndarray] = []
+    unperturbed: list[np.ndarray] = []
+    masks, _ = _ranges(after.corners[:, 0], after.sizes[:, 0])
+    row, column = _ranges(_starts(after.sizes[:, 1])[masks], after.sizes[masks, 1])
+    for axis, where in ((0, row), (1, column)):
+        mask, place = _ranges(after.corners[:, axis], after.sizes[:, axis])
+        place = place * convolution.stride[axis] - convolution.padding[axis]
+        tap = place + np.arange(convolution.kernel[axis])[:, None]
+        offset = tap - before.corners[mask, axis]
+        moved = tap - held.corners[mask, axis]
+        if axis == 0:
+            moved = moved * held.pitches[mask] + held.first[mask]
+        inside = (offset >= 0) & (offset < before.sizes[mask, axis])
+        kept = (tap + convolution.margins[axis][0]) * (pitch if axis == 0 else 1)
+        own.append(np.where(inside, moved, outside).astype(np.int32).take(where, axis=1))
+        unperturbed.append(kept.astype(np.int32).take(where, axis=1))
+    found = np.empty((len(row), convolution.kernel[0] * convolution.kernel[1]), np.int32)
+    for tap, (down, right) in enumerate(np.ndindex(convolution.kernel)):
+        np.maximum(own[0][down] + own[1][right], unperturbed[0][down] + unperturbed[1][right], out=found[:, tap])
+    return found
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    """Return where runs of some lengths start, one after the other."""
+    return np.cumsum(counts) - counts
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of ranges, one after the other, and before them which range each is of."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    return which, np.arange(len(which)) + (starts - _starts(counts))[which]

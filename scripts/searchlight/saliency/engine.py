@@ -1,0 +1,446 @@
+"""Exact incremental evaluation: the policy's outputs under perturbations, from one evaluation of the frame.
+
+A perturbation changes some pixels of the observation; take the box around them, rows ``[t, u)`` and likewise columns.
+Through a convolution with kernel ``k``, stride ``s`` and padding ``p``, followed by a pointwise activation, only the
+output's rows ``[ceil((t + p - k + 1) / s), floor((u - 1 + p) / s) + 1)`` can depend on rows ``[t, u)``. So a box of
+the observation becomes a box of each layer. Outside of it the layer's output is that of the unperturbed frame, which
+is computed once; inside, it is computed anew from the layer before, whose values are the mask's own within its box
+there, and the unperturbed frame's around it. No approximation is made, and nothing outside the boxes is touched.
+
+Let ``a`` be the unperturbed frame's features after the last layer, and ``a + d`` a mask's, with ``d`` zero outside the
+last box. The product with the weights ``W`` of the recurrent (or first linear) layer is linear,
+
+    W (a + d) + b = (W a + b) + W d,
+
+so it changes by the product of ``d`` inside the box with the columns of ``W`` that meet it. Only what follows it, a few
+hundred numbers a mask, is computed in full.
+
+The boxes are those of the pixels that really change in a frame, so they are found for each frame
+(``searchlight.saliency.boxes``). The boxes of all masks, of whatever sizes, go through a layer together: the inputs of
+each position in them are gathered, from the mask's own values and the unperturbed frame's, for one product with the
+layer's weights. A mask whose boxes would cost more operations than the whole network does goes through the whole
+network instead, in batches. A mask that changes no pixel takes the unperturbed outputs.
+
+The idea is that of Krypton (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from searchlight.agents.policy import Factored, Memory, Policy
+from searchlight.crops import crops
+from searchlight.saliency.boxes import (
+    Boxes,
+    Convolution,
+    Held,
+    boxes_after,
+    held_tightly,
+    operations,
+    positions,
+    taken,
+)
+from searchlight.saliency.perturbation import Patches
+
+# What a multiply-add in boxes costs, in those of the whole network, whose memory is used in order.
+BOX_COST = 1.3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is computed at a time; no result depends on it but by rounding.
+
+    Attributes:
+        masks: whose boxes are worked out together.
+        numbers: gathered for a product.
+        batch: observations in one forward of the whole network.
+    """
+
+    masks: int
+    numbers: int
+    batch: int
+
+
+# What stays in a core's cache; a GPU wants much work at a time.
+LIMITS = {"cpu": Limits(masks=512, numbers=2**18, batch=8), "cuda": Limits(masks=4096, numbers=2**26, batch=512)}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the policy makes of an unperturbed observation.
+
+    Attributes:
+        observation: (height, width) float32.
+        layers: of each layer, what it gives: (position, channel), zeros around it where the next layer has margins.
+        product: of the features with the next layer's weights, bias included, (1, product).
+    """
+
+    observation: np.ndarray
+    layers: list[Tensor]
+    product: Tensor
+
+
+def elu_in_place(layer: Tensor) -> Tensor:
+    """Apply ELU as ``max(x, min(exp(x), 1) - 1)``: as the network's own, bit for bit."""
+    below = torch.exp(layer).clamp_(max=1).sub_(1)
+    return torch.maximum(layer, below, out=layer)
+
+
+# What follows each convolution, by the name that a network gives it.
+ACTIVATIONS = {"elu": elu_in_place}
+
+
+class Engine:
+    """The outputs of one factored policy under perturbations, frame by frame."""
+
+    def __init__(self, policy: Factored, shape: tuple[int, int]) -> None:
+        """Prepare a policy's weights, on the device where they are, for observations of a height and width."""
+        self._policy = policy
+        self._activation = ACTIVATIONS[policy.activation]
+        self._shape = shape
+        self._convolutions = geometry(policy, shape)
+        self._device = policy.product[0].device
+        self._limits = LIMITS[self._device.type]
+        self._biases = [convolution.bias for convolution in policy.convolutions]
+        self._taps = [_taps_first(convolution.weight) for convolution in policy.convolutions]
+        self._kernels = [
+            convolution.weight.contiguous(memory_format=torch.channels_last) for convolution in policy.convolutions
+        ]
+        weight, self._product_bias = policy.product
+        height, width = self._convolutions[-1].size
+        # (row * column * channel, product): features are in that order here.
+        features = weight.view(len(weight), -1, height, width).permute(2, 3, 1, 0)
+        self._product_weight = features.reshape(-1, len(weight))
+        self._whole = operations(
+            boxes_after(np.array([[0, shape[0], 0, shape[1]]]), self._convolutions),
+            self._convolutions,
+            len(weight),
+        )[0]
+
+    def reference(self, observation: np.ndarray) -> Reference:
+        """Evaluate the unperturbed observation, (height, width) float32, up to the product."""
+        layers, features = [], None
+        for depth, features in enumerate(self._layers(observation[None])):
+            kept = features
+            if depth + 1 < len(self._convolutions):
+                rows, columns = self._convolutions[depth + 1].margins
+                kept = torch.nn.functional.pad(features, (0, 0, *columns, *rows))
+            layers.append(kept.view(-1, kept.shape[-1]))
+        return Reference(observation, layers, self._product(features))
+
+    def respond(
+        self, reference: Reference, memory: Memory, patches: Iterable[Patches], count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the policy's outputs for one observation, under each mask and as it is.
+
+        Args:
+            reference: the observation, evaluated.
+            memory: arrays of (1, hidden).
+            patches: what the masks change in the observation, or in another one of the frame; masks that are in none
+                take the reference's output exactly.
+            count: number of masks.
+
+        Returns:
+            Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
+            float32.
+        """
+        reference_logits, reference_value = self.decide(reference.product, memory)
+        logits, value = np.repeat(reference_logits, count, axis=0), np.repeat(reference_value, count)
+        for masks, product in self._products(reference, patches):
+            logits[masks], value[masks] = self.decide(product, memory)
+        return logits, value, reference_logits[0], reference_value[0]
+
+    def outputs(self, reference: Reference, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (action,) and the value () of the observation as it is, with a memory of (1, hidden)."""
+        logits, value = self.decide(reference.product, memory)
+        return logits[0], value[0]
+
+    def decide(self, product: Tensor, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (mask, action) and value (mask,) of products (mask, product) and a memory of (1, hidden)."""
+        memory = {name: array.to(self._device) for name, array in memory.items()}
+        logits, value, _ = self._policy.decide(product, memory)
+        return logits.cpu().numpy(), value.cpu().numpy()
+
+    def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield masks with their products, (mask, product)."""
+        references = {id(reference.observation): reference}
+        for some in _runs(patches, self._limits.masks):
+            # Masks may change another observation than the frame's own: the screen by another stretch.
+            changed = references.get(id(some.observation))
+            if changed is None:
+                changed = references[id(some.observation)] = self.reference(some.observation)
+            boxes = boxes_after(some.boxes, self._convolutions)
+            wide = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias)) >= self._whole
+            if len(members := np.flatnonzero(wide)):
+                yield some.masks[members], self._by_network(changed, some, members)
+            if len(members := np.flatnonzero(~wide)):
+                # Masks whose last boxes span the same rows meet the same weights.
+                rows = boxes[-1].corners[members, 0] * self._shape[0] + boxes[-1].sizes[members, 0]
+                members = members[np.argsort(rows, kind="stable")]
+                yield some.masks[members], self._by_boxes(changed, some, members, [box.of(members) for box in boxes])
+
+    def _by_network(self, reference: Reference, some: _Masks, members: np.ndarray) -> Tensor:
+        """Return the products of masks by whole observations."""
+        found = []
+        for start in range(0, len(members), self._limits.batch):
+            some_members = members[start : start + self._limits.batch]
+            seen = np.repeat(reference.observation[None], len(some_members), axis=0)
+            some.write(seen, some_members)
+            *_, features = self._layers(seen)
+            found.append(features)
+        return self._product(torch.cat(found))
+
+    def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
+        """Yield what each layer gives for whole observations, (batch, row, column, channel)."""
+        rows, columns = self._convolutions[0].margins
+        seen = self._first_layer(torch.nn.functional.pad(torch.from_numpy(observations), (*columns, *rows)))
+        yield seen
+        for depth in range(1, len(self._convolutions)):
+            yield (seen := self._convolved(depth, seen))
+
+    def _first_layer(self, seen: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return the first layer of parts of observations, margins included: one product of all their windows."""
+        (height, width), (down, right) = self._convolutions[0].kernel, self._convolutions[0].stride
+        windows = seen.to(self._device).unfold(1, height, down).unfold(2, width, right).permute(3, 4, 0, 1, 2)
+        layer = torch.addmm(self._biases[0], windows.reshape(height * width, -1).t(), self._taps[0], out=out)
+        return self._activation(layer).view(*windows.shape[2:], -1)
+
+    def _convolved(self, depth: int, seen: Tensor) -> Tensor:
+        """Return what a layer gives for whole inputs, (batch, row, column, channel), in that order."""
+        convolution = self._convolutions[depth]
+        layer = torch.nn.functional.conv2d(
+            seen.permute(0, 3, 1, 2), self._kernels[depth], self._biases[depth], convolution.stride, convolution.padding
+        )
+        layer = layer.permute(0, 2, 3, 1).contiguous()
+        return self._activation(layer)
+
+    def _product(self, features: Tensor) -> Tensor:
+        """Return the product of whole features, (batch, row, column, channel)."""
+        return torch.addmm(self._product_bias, features.reshape(len(features), -1), self._product_weight)
+
+    def _by_boxes(self, reference: Reference, some: _Masks, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
+        """Return the products of masks by their boxes after each layer."""
+        rows, held = self._first_rows(reference, some, members)
+        for depth in range(1, len(self._convolutions)):
+            index = self._index(taken(self._convolutions[depth], boxes[depth - 1], held, boxes[depth]))
+            before, (rows, own) = rows, self._rows(reference, depth, len(index))
+            held = held_tightly(boxes[depth], len(rows) - len(own))
+            step = max(1, self._limits.numbers // (index.shape[1] * before.shape[1]))
+            for wanted, layer in zip(index.split(step), own.split(step), strict=True):
+                gathered = before.index_select(0, wanted.view(-1)).view(len(wanted), len(self._taps[depth]))
+                torch.addmm(self._biases[depth], gathered, self._taps[depth], out=layer)
+                self._activation(layer)
+        return self._product_of_boxes(reference, boxes[-1], held, rows)
+
+    def _index(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows).to(self._device)
+
+    def _rows(self, reference: Reference, depth: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return the rows that the next layer takes: reference rows, then uninitialised ones for the masks."""
+        given = reference.layers[depth] if depth + 1 < len(self._convolutions) else reference.layers[depth][:0]
+        rows = given.new_empty(len(given) + count, given.shape[1])
+        rows[: len(given)] = given
+        return rows, rows[len(given) :]
+
+    def _first_rows(self, reference: Reference, some: _Masks, members: np.ndarray) -> tuple[Tensor, Held]:
+        """Return the rows after the first layer, and where those of masks lie.
+
+        This layer has one input channel and costs little: it is computed for whole patches, and nothing is gathered.
+        """
+        first = self._convolutions[0]
+        held = Held(np.empty((len(members), 2), np.int64), *np.empty((2, len(members)), np.int64))
+        groups, total = [], 0
+        for part, patches in enumerate(some.parts):
+            mine = np.flatnonzero(some.part[members] == part)
+            if not len(mine):
+                continue
+            place = some.place[members[mine]]
+            touched = first.touched(Boxes(patches.corners[place], np.array([patches.values.shape[1:]])))
+            height, width = touched.sizes.max(axis=0, initial=1).tolist()
+            held.corners[mine], held.pitches[mine] = touched.corners, width
+            held.first[mine] = total + np.arange(len(mine)) * (height * width)
+            groups.append((patches, place, touched.corners, (height, width)))
+            total += len(mine) * height * width
+        rows, own = self._rows(reference, 0, total)
+        held.first[...] += len(rows) - len(own)
+        start = 0
+        for patches, place, corners, size in groups:
+            seen = _seen(reference.observation, patches, place, first.starts(corners), first.needs(size))
+            area = size[0] * size[1]
+            for part in torch.from_numpy(seen).split(max(1, self._limits.numbers // (area * own.shape[1]))):
+                stop = start + len(part) * area
+                self._first_layer(part, out=own[start:stop])
+                start = stop
+        return rows, held
+
+    def _product_of_boxes(self, reference: Reference, boxes: Boxes, held: Held, rows: Tensor) -> Tensor:
+        """Return the products of masks: the reference's, and what the features in their boxes change.
+
+        Args:
+            reference: the unperturbed frame.
+            boxes: after the last layer, in the order of the rows that they span.
+            held: where their positions lie.
+            rows: (row, channel), the features there.
+        """
+        last, count = self._convolutions[-1], len(boxes.sizes)
+        mask, row, column = positions(boxes)
+        position = row * last.size[1] + column
+        features = rows.index_select(0, self._index(held.rows(mask, row, column)))
+        changes = features - reference.layers[-1].index_select(0, self._index(position))
+        whole = changes.new_zeros(count * last.positions, last.channels_out)
+        whole.index_copy_(0, self._index(mask * last.positions + position), changes)
+        whole = whole.view(count, last.size[0], -1)
+        product = whole.new_empty(count, len(self._product_bias))
+        weights = self._product_weight.view(last.size[0], -1, product.shape[1])
+        spans = np.stack([boxes.corners[:, 0], boxes.corners[:, 0] + boxes.sizes[:, 0]], axis=1)
+        starts = np.flatnonzero(np.r_[True, (np.diff(spans, axis=0) != 0).any(axis=1), True]).tolist()
+        for start, stop in pairwise(starts):
+            top, bottom = spans[start].tolist()
+            met = weights[top:bottom].flatten(0, 1)
+            changed = whole[start:stop, top:bottom].reshape(stop - start, len(met))
+            torch.addmm(reference.product, changed, met, out=product[start:stop])
+        return product
+
+
+class _Masks:
+    """Masks that change one observation.
+
+    Attributes:
+        observation: (height, width) float32.
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left, right of the pixels that change.
+        parts: the patches that they are of.
+        part, place: (n,) which of the parts each is of, and where in it.
+    """
+
+    def __init__(self, parts: list[Patches]) -> None:
+        self.observation = parts[0].observation
+        self.masks = np.concatenate([found.masks for found in parts])
+        self.boxes = np.concatenate([found.boxes for found in parts])
+        self.parts = parts
+        self.part = np.repeat(np.arange(len(parts)), [len(found.masks) for found in parts])
+        self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
+
+    def write(self, seen: np.ndarray, members: np.ndarray) -> None:
+        """Change whole observations, (mask, height, width) float32, in place, by a mask each."""
+        for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
+            patches = self.parts[part]
+            (top, left), values = patches.corners[place], patches.values[place]
+            one[top : top + values.shape[0], left : left + values.shape[1]] = values
+
+
+def _seen(
+    observation: np.ndarray, patches: Patches, place: np.ndarray, starts: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Return parts of the observation with some of the patches in them, zeros beyond its borders.
+
+    Args:
+        observation: (height, width) float32.
+        patches: whose pixels are seen.
+        place: (n,) which of them.
+        starts: (n, 2) where each part begins; it may lie outside.
+        size: of the parts.
+
+    Returns:
+        (n, *size) float32.
+    """
+    before = (-np.minimum(starts.min(axis=0), 0)).tolist()
+    after = np.maximum((starts + size).max(axis=0) - observation.shape, 0).tolist()
+    padded = np.zeros([sum(sides) for sides in zip(before, observation.shape, after, strict=True)], np.float32)
+    height, width = observation.shape
+    padded[before[0] : before[0] + height, before[1] : before[1] + width] = observation
+    seen = crops(padded, starts + before, size)
+    shifts = patches.corners[place] - starts
+    height, width = patches.values.shape[1:]
+    # A patch begins at one of as many places in its part as the first layer's stride has pixels.
+    for down, right in set(map(tuple, shifts.tolist())):
+        alike = np.flatnonzero((shifts == (down, right)).all(axis=1))
+        rows, columns = slice(max(0, down), max(0, down + height)), slice(max(0, right), max(0, right + width))
+        shown = patches.values[place[alike], max(0, -down) :, max(0, -right) :]
+        seen[alike, rows, columns] = shown[:, : size[0] - rows.start, : size[1] - columns.start]
+    return seen
+
+
+def _runs(patches: Iterable[Patches], count: int) -> Iterator[_Masks]:
+    """Yield masks of one observation each, about ``count`` at a time."""
+    waiting: dict[int, list[Patches]] = {}
+    for found in patches:
+        parts = waiting.setdefault(id(found.observation), [])
+        parts.append(found)
+        if sum(len(part.masks) for part in parts) >= count:
+            yield _Masks(waiting.pop(id(found.observation)))
+    for parts in waiting.values():
+        yield _Masks(parts)
+
+
+class WholeForwards:
+    """The same outputs by forwards of the whole network: for any policy, and what the engine must equal."""
+
+    def __init__(self, policy: Policy, batch: int | None = None) -> None:
+        """Take a policy; ``batch`` is how many observations go through it at a time."""
+        self._policy = policy
+        self._device = next(iter(policy.parameters())).device if isinstance(policy, torch.nn.Module) else "cpu"
+        self._batch = batch or LIMITS[torch.device(self._device).type].batch
+
+    def reference(self, observation: np.ndarray) -> np.ndarray:
+        """Return the observation itself, which is all that whole forwards take."""
+        return observation
+
+    def outputs(self, reference: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (action,) and the value () of the observation as it is."""
+        logits, value = self._forward(reference[None], memory)
+        return logits[0], value[0]
+
+    def respond(
+        self, reference: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the policy's outputs under each mask and as it is, as ``Engine.respond`` does."""
+        reference_logits, reference_value = self.outputs(reference, memory)
+        logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
+        for some in _runs(patches, self._batch):
+            for start in range(0, len(some.masks), self._batch):
+                members = np.arange(start, min(start + self._batch, len(some.masks)))
+                seen = np.repeat(some.observation[None], len(members), axis=0)
+                some.write(seen, members)
+                logits[some.masks[members]], value[some.masks[members]] = self._forward(seen, memory)
+        return logits, value, reference_logits, reference_value
+
+    def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (n, action) and the values (n,) of whole observations (n, height, width)."""
+        given = {name: array.to(self._device).expand(len(seen), -1) for name, array in memory.items()}
+        logits, value, _ = self._policy.step(torch.from_numpy(seen)[:, None].to(self._device), given)
+        return logits.cpu().numpy(), value.cpu().numpy()
+
+
+def make_engine(policy: Policy, shape: tuple[int, int]) -> Engine | WholeForwards:
+    """Return what evaluates a policy under perturbations of observations of a height and width.
+
+    A policy in parts whose activation is known goes through the incremental engine, any other through whole forwards.
+    """
+    if isinstance(policy, Factored) and policy.activation in ACTIVATIONS:
+        return Engine(policy, shape)
+    return WholeForwards(policy)
+
+
+def geometry(policy: Factored, shape: tuple[int, int]) -> list[Convolution]:
+    """Return what boxes need to know of a policy's convolutions, for observations of a height and width."""
+    found, before = [], shape
+    for one in policy.convolutions:
+        steps = zip(before, one.kernel_size, one.stride, one.padding, strict=True)
+        size = tuple((length + 2 * padding - kernel) // stride + 1 for length, kernel, stride, padding in steps)
+        found.append(
+            Convolution(one.kernel_size, one.stride, one.padding, size, before, one.in_channels, one.out_channels)
+        )
+        before = size
+    return found
+
+
+def _taps_first(weight: Tensor) -> Tensor:
+    """Return a convolution's weights as (tap * input channel, output channel)."""
+    return weight.permute(2, 3, 1, 0).reshape(-1, len(weight)).contiguous()

@@ -1,0 +1,237 @@
+"""Perturbation masks: 1 keeps a pixel, 0 hides it.
+
+A set of masks is kept as the box that each mask touches and the values inside it, so that local masks take little
+room and little work. What would take much room (thousands of whole-frame masks) lies in a temporary file and is read
+in pieces, so that a job's memory does not grow with the number of masks.
+
+The masks of xaitk-saliency's four perturbers are made here one at a time, equal to xaitk's bit for bit (xaitk makes
+them all at once); those of any other ``PerturbImage`` come from the plug-in itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from searchlight.errors import SearchlightError, one_line
+from searchlight.saliency import plugins
+
+IN_MEMORY_BYTES = 64 * 1024**2
+
+
+class Masks:
+    """A sequence of masks of one shape.
+
+    Attributes:
+        shape: height and width of the masks.
+        boxes: (mask, 4) int64: top, bottom, left, right (bottom and right excluded) of what each mask changes;
+            all zero for a mask that keeps everything.
+        binary: whether all values are 0 or 1.
+    """
+
+    def __init__(self, masks: Iterator[np.ndarray], shape: tuple[int, int]) -> None:
+        """Take masks, each (height, width) float32 in 0..1, from an iterator."""
+        self.shape = shape
+        self.binary = True
+        boxes: list[tuple[int, int, int, int]] = []
+        held: list[np.ndarray] = []
+        self._file = None
+        held_bytes = 0
+        for mask in masks:
+            box = _bounding_box(mask)
+            values = np.ascontiguousarray(mask[box[0] : box[1], box[2] : box[3]], dtype=np.float32).ravel()
+            self.binary = self.binary and bool(np.all((values == 0) | (values == 1)))
+            boxes.append(box)
+            held.append(values)
+            held_bytes += values.nbytes
+            if held_bytes > IN_MEMORY_BYTES:
+                self._spill(held)
+                held_bytes = 0
+        self.boxes = np.array(boxes, dtype=np.int64).reshape(-1, 4)
+        areas = (self.boxes[:, 1] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 2])
+        self._offsets = np.concatenate([[0], np.cumsum(areas)])
+        self._values = None
+        if self._file is None:
+            self._values = np.concatenate(held) if held else np.zeros(0, np.float32)
+        else:
+            self._spill(held)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def size(self) -> int:
+        """Number of values in all masks' boxes."""
+        return int(self._offsets[-1])
+
+    @property
+    def density(self) -> float:
+        """How much of all masks' area lies in their boxes, 0 to 1."""
+        return self.size / max(1, len(self) * self.shape[0] * self.shape[1])
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Which pixels at least one mask hides, if only in part, (height, width) bool."""
+        covered = np.zeros(self.shape, bool)
+        for index, (top, bottom, left, right) in enumerate(self.boxes.tolist()):
+            covered[top:bottom, left:right] |= self.values(index) < 1
+        return covered
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the values are held in memory, so that reading them is free."""
+        return self._file is None
+
+    def values(self, index: int) -> np.ndarray:
+        """Return a mask's values inside its box, (bottom - top, right - left) float32."""
+        start, stop = self._offsets[index : index + 2]
+        top, bottom, left, right = self.boxes[index]
+        return self._read(int(start), int(stop)).reshape(bottom - top, right - left)
+
+    def patches(self, indices: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Return some masks inside given boxes of one size, (mask, height, width) float32, 1 where they keep."""
+        tops, lefts = boxes[:, 0], boxes[:, 2]
+        height, width = boxes[0, 1] - boxes[0, 0], boxes[0, 3] - boxes[0, 2]
+        patches = np.ones((len(indices), height, width), np.float32)
+        for patch, index, top, left in zip(patches, indices, tops, lefts, strict=True):
+            own = self.boxes[index]
+            # Only what lies in both boxes: the given one may cut off a part of the mask that is never looked at.
+            upper, lower = max(own[0], top), min(own[1], top + height)
+            first, last = max(own[2], left), min(own[3], left + width)
+            if upper < lower and first < last:
+                values = self.values(index)[upper - own[0] : lower - own[0], first - own[2] : last - own[2]]
+                patch[upper - top : lower - top, first - left : last - left] = values
+        return patches
+
+    def dense(self, start: int, stop: int) -> np.ndarray:
+        """Return whole masks, (mask, height, width) float32."""
+        indices = np.arange(start, stop)
+        whole = np.tile(np.array([0, self.shape[0], 0, self.shape[1]]), (len(indices), 1))
+        return self.patches(indices, whole)
+
+    def _spill(self, held: list[np.ndarray]) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="searchlight-masks-")  # noqa: SIM115  lives with the object
+        for values in held:
+            self._file.write(values.tobytes())
+        held.clear()
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        if self._values is not None:
+            return self._values[start:stop]
+        self._file.seek(4 * start)
+        return np.frombuffer(self._file.read(4 * (stop - start)), np.float32)
+
+
+def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks:
+    """Return the masks that a perturber of the config makes for images of one shape.
+
+    Args:
+        perturber: ``{NAME: {argument: value}}`` as ``searchlight.saliency.plugins.check`` returns it.
+        image: an image of that shape, (height, width) or (height, width, channel); xaitk's perturbers look only at
+            its shape.
+
+    Raises:
+        SearchlightError: the plug-in cannot be built, or what it makes are no masks of that shape.
+    """
+    ((name, arguments),) = perturber.items()
+    shape = (image.shape[0], image.shape[1])
+    makers = {
+        "SlidingWindow": _sliding_window,
+        "SlidingRadial": _sliding_radial,
+        "RISEGrid": _rise_grid,
+        "RandomGrid": _random_grid,
+    }
+    if name in makers:
+        return Masks(makers[name](shape, **arguments), shape)
+    return Masks(iter(_checked(name, plugins.build("perturber", name, arguments)(image), shape)), shape)
+
+
+def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return a plug-in's masks as an array; raise where shape, type or values are wrong."""
+    allowed = f"(1 or more, {shape[0]}, {shape[1]})"
+    try:
+        masks = np.asarray(made)
+    except ValueError as error:
+        raise SearchlightError(
+            f"{name}: found masks of several shapes ({one_line(error)}), allowed: {allowed}"
+        ) from error
+    if masks.dtype.kind not in "buif":
+        raise SearchlightError(f"{name}: found masks of type {masks.dtype}, allowed: numbers of the shape {allowed}")
+    if masks.ndim != 3 or masks.shape[1:] != shape or not len(masks):
+        raise SearchlightError(f"{name}: found masks of the shape {masks.shape}, allowed: {allowed}")
+    low, high = masks.min(), masks.max()
+    if not (low >= 0 and high <= 1):  # not a number is neither
+        raise SearchlightError(
+            f"{name}: found masks with values from {low:g} to {high:g}, allowed: 0 (hides) to 1 (keeps)"
+        )
+    return masks
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    changed = mask != 1
+    rows = np.flatnonzero(changed.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    columns = np.flatnonzero(changed.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _sliding_window(shape: tuple[int, int], window_size: list[int], stride: list[int]) -> Iterator[np.ndarray]:
+    starts = []
+    for length, window, step in zip(shape, window_size, stride, strict=True):
+        positions = np.arange(0, length, step)
+        overhang = window - (length - positions[-1])
+        starts.append(positions - overhang // 2)
+    for top in starts[0]:
+        for left in starts[1]:
+            mask = np.ones(shape, np.float32)
+            mask[max(0, top) : max(0, top + window_size[0]), max(0, left) : max(0, left + window_size[1])] = 0
+            yield mask
+
+
+def _sliding_radial(
+    shape: tuple[int, int], radius: list[float], stride: list[int], sigma: list[float] | None
+) -> Iterator[np.ndarray]:
+    from skimage.draw import ellipse
+
+    for y in range(0, shape[0], stride[0]):
+        for x in range(0, shape[1], stride[1]):
+            hidden = np.zeros(shape, np.float32)
+            hidden[ellipse(y, x, *radius, shape=shape)] = 1
+            if sigma is not None:
+                hidden = gaussian_filter(hidden, sigma=sigma)
+                hidden = hidden / hidden.max()
+            yield 1 - hidden
+
+
+def _rise_grid(shape: tuple[int, int], n: int, s: int, p1: float, seed: int) -> Iterator[np.ndarray]:
+    from skimage.transform import resize
+
+    cells, shifts = np.random.default_rng(seed), np.random.default_rng(seed)
+    cell = np.ceil(np.array(shape) / s)
+    for _ in range(n):
+        grid = (cells.random((s, s)) < p1).astype(np.float32)
+        y, x = shifts.integers(0, cell[0]), shifts.integers(0, cell[1])
+        enlarged = resize(grid, (s + 1) * cell, order=1, mode="reflect", anti_aliasing=False)
+        yield enlarged[y : y + shape[0], x : x + shape[1]]
+
+
+def _random_grid(shape: tuple[int, int], n: int, s: list[int], p1: float, seed: int) -> Iterator[np.ndarray]:
+    from skimage.transform import resize
+
+    cells, shifts = np.random.default_rng(seed), np.random.default_rng(seed)
+    cell, size = np.array(s), np.array(shape)
+    grid_shape = size // cell + 1 + (size % cell != 0)
+    enlarged_shape = grid_shape * cell
+    centre = (enlarged_shape - size) // 2
+    reach = cell // 2
+    for _ in range(n):
+        grid = (cells.random(tuple(grid_shape)) < p1).astype(np.float32)
+        x = centre[1] + (shifts.integers(-reach[1], reach[1]) if reach[1] else 0)
+        y = centre[0] + (shifts.integers(-reach[0], reach[0]) if reach[0] else 0)
+        yield resize(grid, enlarged_shape, order=1)[y : y + shape[0], x : x + shape[1]]

@@ -1,0 +1,186 @@
+"""The agent's outputs under every mask, block by block: the only step that runs the network again.
+
+The frame is the unit of arithmetic. What is computed for a frame depends on that frame, on the agent's memory there,
+and with ``fill: background`` on the episode's background. So results are bit-identical for any block size and number of
+jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from searchlight.agents import preprocessings
+from searchlight.agents.checkpoint import load_policy, read_metadata
+from searchlight.agents.policy import Memory, Policy
+from searchlight.errors import SearchlightError
+from searchlight.saliency.background import Backgrounds
+from searchlight.saliency.engine import make_engine
+from searchlight.saliency.perturbation import Patches, Perturbation
+from searchlight.store.blocks import frames_of
+from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
+
+TOLERANCE = 1e-4
+# Masks in one chunk of the store along that axis, and outputs in memory at a time.
+CHUNK_MASKS = 2**14
+RUN_OUTPUTS = 2**21
+
+
+@torch.inference_mode()
+def perturb_block(
+    policy_path: str | Path,
+    episode_path: str | Path,
+    output: str | Path,
+    *,
+    perturbation: dict[str, Any],
+    block: int,
+    block_size: int,
+    background_path: str | Path | None = None,
+    threads: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Write the responses to a perturbation for one block of an episode's frames.
+
+    Args:
+        policy_path: safetensors written by ``searchlight.agents.checkpoint``.
+        episode_path: store written by ``searchlight.agents.rollout``.
+        output: path of the store to write: ``logits`` (frame, mask, action_index), ``value`` (frame, mask),
+            ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, ``frame``, and
+            ``effective_masks`` (frame,), how many masks change what the agent sees. A block past the episode's end is
+            empty.
+        perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
+        block: index of the block.
+        block_size: frames in a block.
+        background_path: store written by ``searchlight.saliency.background``, for the fill of that name.
+        threads: of torch, in one job.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        SearchlightError: there is no such device, or a frame's recorded outputs are not those that the policy gives
+            for it.
+    """
+    torch.set_num_threads(threads)
+    policy = _on_device(load_policy(policy_path), device)
+    with ExitStack() as stack:
+        episode = stack.enter_context(load(episode_path))
+        backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
+        attributes = _attributes(episode, policy_path, perturbation, block, block_size)
+        length = episode.shape("frame")[0]
+        frames = frames_of(block, block_size, length)
+        preprocessing = preprocessings.build(episode.attributes["preprocessing"], episode.shape("frame")[1:3])
+        perturbed = Perturbation(perturbation, preprocessing)
+        engine = make_engine(policy, preprocessing.shape)
+        count = len(perturbed.masks)
+        actions = policy.actions
+        lag = perturbation["memory_lag"]
+        first = max(0, frames.start - lag)
+        rows = slice(frames.start, frames.stop)
+        recorded = episode.read("logits", rows), episode.read("value", rows)
+        memory = {
+            name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
+            for name in policy.initial_memory()
+        }
+        with create(output) as writer:
+            run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
+            chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
+            written = [
+                writer.array(
+                    "logits", ("frame", "mask", "action_index"), (count, actions), np.float32, (*chunk, actions)
+                ),
+                writer.array("value", ("frame", "mask"), (count,), np.float32, chunk),
+                writer.array(
+                    "reference_logits", ("frame", "action_index"), (actions,), np.float32, (len(frames), actions)
+                ),
+                writer.array("reference_value", ("frame",), (), np.float32, (len(frames),)),
+            ]
+            effective = np.zeros(len(frames), np.int64)
+            for start in range(0, len(frames), run):
+                some = frames[start : start + run]
+                outputs = []
+                for frame, screen in zip(some, episode.read("frame", slice(some.start, some.stop)), strict=True):
+                    prepared = preprocessing.prepare(screen)
+                    row, at = frame - frames.start, _memory_at(memory, frame - first)
+                    where = f"{episode_path}: frame {frame}"
+                    reference = engine.reference(prepared.observation)
+                    _check_recorded(engine.outputs(reference, at), (recorded[0][row], recorded[1][row]), where)
+                    at = _memory_at(memory, max(0, frame - lag - first))
+                    behind = None if backgrounds is None else backgrounds.nearest(frame)
+                    patches = _Counted(perturbed.patches(screen, prepared, behind))
+                    outputs.append(engine.respond(reference, at, patches, count))
+                    effective[row] = patches.masks
+                for array, values in zip(written, zip(*outputs, strict=True), strict=True):
+                    array.append(values)
+            what = {"long_name": "number of masks that change what the agent sees"}
+            writer.variable("effective_masks", Variable(("frame",), effective, what))
+            writer.variable("frame", Variable(("frame",), np.array(frames, np.int64)))
+            writer.attributes(attributes)
+
+
+class _Counted:
+    """Patches on their way to the engine; ``masks`` is of how many masks they were so far."""
+
+    def __init__(self, patches: Iterable[Patches]) -> None:
+        self._patches = patches
+        self.masks = 0
+
+    def __iter__(self) -> Iterator[Patches]:
+        for found in self._patches:
+            self.masks += len(found.masks)
+            yield found
+
+
+def _on_device(policy: Policy, device: str) -> Policy:
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            raise SearchlightError(
+                f"config: device: found 'cuda', but PyTorch {torch.__version__} sees no GPU here, allowed: cpu"
+            )
+        # Full precision and one order of sums, so that a result is that of the CPU and of any other run.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return policy.to(device)
+
+
+def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
+    return {name: array[index : index + 1] for name, array in memory.items()}
+
+
+def _check_recorded(
+    expected: tuple[np.ndarray, np.ndarray], recorded: tuple[np.ndarray, np.ndarray], where: str
+) -> None:
+    """Check the invariant that the store holds what the policy computes from it, logits and value each.
+
+    Raises:
+        SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
+    """
+    for name, ours, stored in zip(("logits", "value"), expected, recorded, strict=True):
+        difference = float(np.abs(stored - ours).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
+            raise SearchlightError(
+                f"{where}: recorded {name} differ from the policy's by {difference:.3g}, allowed: {TOLERANCE:g} of "
+                "their size; the episode was not played by this checkpoint, or was changed"
+            )
+
+
+def _attributes(
+    episode: Reader, policy_path: str | Path, perturbation: dict[str, Any], block: int, block_size: int
+) -> dict[str, Any]:
+    played, given = episode.attributes["checkpoint"]["sha256"], read_metadata(policy_path)["sha256"]
+    if played != given:
+        raise SearchlightError(
+            f"{episode.path}: played by the checkpoint {played}, but {policy_path} is {given}; play it again"
+        )
+    kept = ("agent", "seed", "environment", "preprocessing", "checkpoint")
+    return {
+        **{name: episode.attributes[name] for name in kept},
+        "screen": list(episode.shape("frame")[1:3]),
+        "perturbation": perturbation,
+        "block": block,
+        "block_size": block_size,
+    }

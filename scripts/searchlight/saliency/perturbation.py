@@ -1,0 +1,269 @@
+"""What the agent would have seen under each mask, as patches of its observation.
+
+A mask changes a box of the image (the screen, or the observation). Only that box is blended with the fill, and only
+what it reaches in the observation is prepared again; a mask under which the observation stays as it is takes no
+further part.
+
+Geometry, and what parts of the screen become, are the preprocessing's; it may name further observations that are
+changed, such as the unperturbed screen by another range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
+from searchlight.crops import crops
+from searchlight.saliency.masks import Masks, make_masks
+
+# Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
+MAX_PIXELS = 2**17
+# Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
+MERGED = 1.25
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What some masks change in an observation; masks that change nothing are left out.
+
+    Attributes:
+        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left and right of the pixels that change.
+        corners: (n, 2) row and column of each patch's first pixel.
+        values: (n, height, width) float32, the observation from there on; as large as the largest box.
+    """
+
+    observation: np.ndarray
+    masks: np.ndarray
+    boxes: np.ndarray
+    corners: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Masks whose boxes in the image have one size.
+
+    Attributes:
+        indices: (n,) of the masks.
+        boxes: (n, 4) top, bottom, left and right of what they change in the image.
+        corners: (n, 2) row and column of the first observed pixel that each reaches.
+        values: (n, height, width) float32, the masks there; None where they are read when they are used.
+    """
+
+    indices: np.ndarray
+    boxes: np.ndarray
+    corners: np.ndarray
+    values: np.ndarray | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of each box."""
+        top, bottom, left, right = self.boxes[0].tolist()
+        return bottom - top, right - left
+
+
+class Perturbation:
+    """A perturbation of the config, ready for any number of frames: its masks are made once.
+
+    Attributes:
+        preprocessing: the agent's.
+        masks: what hides.
+    """
+
+    def __init__(self, spec: dict[str, Any], preprocessing: Preprocessing) -> None:
+        """Make the masks.
+
+        Args:
+            spec: ``space``, ``perturber`` and ``fill`` of the config, in plain types.
+            preprocessing: the agent's, for the episode's screens.
+        """
+        self.preprocessing = preprocessing
+        self._fill = spec["fill"]
+        self._on_screen = spec["space"] == "screen"
+        self.masks = masks_of(spec, preprocessing)
+        self._groups = list(self._make_groups())
+
+    def patches(
+        self, screen: np.ndarray, frame: PreparedFrame, background: np.ndarray | None = None
+    ) -> Iterator[Patches]:
+        """Yield what the masks change in the observation.
+
+        Args:
+            screen: (H, W, 3) uint8.
+            frame: the screen, prepared.
+            background: (H, W, 3) uint8, what is usually there; needed by the fill of that name alone.
+
+        Yields:
+            Patches in an order that depends on the masks and this frame alone. A mask that is in none of them changes
+            nothing.
+        """
+        image = screen if self._on_screen else frame.observation
+        fill = self._fill_image(image, frame, background)
+        touched = _touched(image != fill, self.masks.boxes)
+        for group in self._groups:
+            kept: Any = touched[group.indices]
+            if not kept.any():
+                continue
+            kept = slice(None) if kept.all() else np.flatnonzero(kept)  # a slice copies nothing
+            indices, boxes, corners = group.indices[kept], group.boxes[kept], group.corners[kept]
+            values = self.masks.patches(indices, boxes) if group.values is None else group.values[kept]
+            before = _cut(image, boxes[:, ::2], group.size)
+            behind = _cut(fill, boxes[:, ::2], group.size) if fill.ndim == image.ndim else fill
+            after = blend(before, behind, values, self.masks.binary)
+            if not self._on_screen:
+                yield from _changed(image, indices, corners, before, after)
+                continue
+            for found in frame.changed(after, corners):
+                seen = _cut(found.observation, found.corners, found.values.shape[1:])
+                members = indices[found.members]
+                yield from _changed(found.observation, members, found.corners, seen, found.values, found.everywhere)
+
+    def _fill_image(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> np.ndarray:
+        """Return what hides pixels: an image of the image's shape, or one level or colour."""
+        fill = self._fill
+        if fill == "mean":
+            top, bottom, left, right = self.preprocessing.seen
+            seen = image[top:bottom, left:right] if self._on_screen else image
+            fill = seen.mean(axis=(0, 1), dtype=np.float64)
+            return np.rint(fill).astype(np.uint8) if self._on_screen else fill.astype(np.float32)
+        if not isinstance(fill, dict):
+            return np.asarray(fill, dtype=image.dtype)
+        if "background" in fill:
+            return background if self._on_screen else frame.observe_other(background)
+        from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
+
+        sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
+        blurred = gaussian_filter(image.astype(np.float32), sigma)
+        return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
+
+    def _make_groups(self) -> Iterator[_Group]:
+        # Boxes of the observation; in the observation itself, they are the masks' own.
+        reached = self.preprocessing.reached(self.masks.boxes) if self._on_screen else self.masks.boxes.copy()
+        for axis, limit in enumerate(self.preprocessing.shape):
+            sizes = _merged(reached[:, 2 * axis + 1] - reached[:, 2 * axis])
+            reached[:, 2 * axis] = np.minimum(reached[:, 2 * axis], limit - sizes)
+            reached[:, 2 * axis + 1] = reached[:, 2 * axis] + sizes
+        heights, widths = reached[:, 1] - reached[:, 0], reached[:, 3] - reached[:, 2]
+        for height, width in sorted(set(zip(heights.tolist(), widths.tolist(), strict=True))):
+            if height <= 0 or width <= 0:
+                continue
+            members = np.flatnonzero((heights == height) & (widths == width))
+            boxes = self.preprocessing.needed(reached[members]) if self._on_screen else reached[members]
+            area = int((boxes[0, 1] - boxes[0, 0]) * (boxes[0, 3] - boxes[0, 2]))
+            step = max(1, MAX_PIXELS // area)
+            for start in range(0, len(members), step):
+                run = slice(start, start + step)
+                values = self.masks.patches(members[run], boxes[run]) if self.masks.in_memory else None
+                yield _Group(members[run], boxes[run], reached[members[run], ::2], values)
+
+
+def _cut(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return parts of an image as ``crops`` does; identical ones are cut out once, and broadcast."""
+    return crops(image, corners[:1] if (corners == corners[0]).all() else corners, size)
+
+
+def _merged(sizes: np.ndarray) -> np.ndarray:
+    """Return sizes of boxes, those a little below others raised to them: fewer groups, which have a cost each."""
+    found = np.unique(sizes)
+    raised = found.copy()
+    for index in range(len(found) - 2, -1, -1):
+        if found[index] > 0 and raised[index + 1] <= MERGED * found[index]:
+            raised[index] = raised[index + 1]
+    return raised[np.searchsorted(found, sizes)]
+
+
+def masks_of(spec: dict[str, Any], preprocessing: Preprocessing) -> Masks:
+    """Return the masks of a perturbation of the config."""
+    shape = (*preprocessing.screen, 3) if spec["space"] == "screen" else preprocessing.shape
+    return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
+
+
+def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:
+    """Hide parts of images, as xaitk does: ``mask * image + (1 - mask) * fill``; uint8 by truncation.
+
+    A pixel whose fill equals it stays as it is, whatever the mask: truncation could make it darker by a level, and of
+    real numbers ``image + (1 - mask) * (fill - image)`` is computed, since the other form may differ in the last bit.
+
+    Args:
+        image: (n, height, width) or (n, height, width, channel); n may be 1, for all masks.
+        fill: of the same dtype, and of the same shape or one that broadcasts to it.
+        masks: (n, height, width) float32.
+        binary: whether the masks are all 0 or 1.
+
+    Returns:
+        The blended images, of the images' dtype.
+    """
+    if image.ndim == 4:
+        masks = masks[..., None]
+    if binary:
+        return np.where(masks > 0, image, fill)
+    if image.dtype != np.uint8:
+        blended = 1 - masks
+        blended *= fill - image
+        blended += image
+        return blended
+    blended = masks * image
+    if np.any(fill):
+        blended += (1 - masks) * fill
+    return np.where((image == fill).all(axis=-1, keepdims=True), image, blended.astype(image.dtype))
+
+
+def _touched(differs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return which boxes hold a pixel that differs.
+
+    Args:
+        differs: (height, width) or (height, width, channel) bool.
+        boxes: (n, 4) top, bottom, left and right.
+    """
+    if differs.ndim == 3:
+        differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    # How many differ above and left of each corner.
+    counts = np.zeros((differs.shape[0] + 1, differs.shape[1] + 1), np.int32)
+    differs.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, out=counts[1:, 1:])
+    top, bottom, left, right = boxes.T
+    return counts[bottom, right] - counts[top, right] - counts[bottom, left] + counts[top, left] > 0
+
+
+def _changed(
+    observation: np.ndarray,
+    masks: np.ndarray,
+    corners: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    all_change: bool = False,
+) -> Iterator[Patches]:
+    """Yield, of patches (n, height, width) at ``corners``, those that change, cut to the largest change.
+
+    With ``all_change``, none is left out; the box of one that is as before is the whole patch.
+    """
+    differs = before != after
+    rows, columns = differs.any(axis=2), differs.any(axis=1)
+    kept = np.arange(len(masks)) if all_change else np.flatnonzero(rows.any(axis=1))
+    if len(kept) < len(masks):
+        masks, corners, after, rows, columns = masks[kept], corners[kept], after[kept], rows[kept], columns[kept]
+    if not len(kept):
+        return
+    (height, width), (top, left) = differs.shape[1:], corners.T
+    boxes = np.stack(
+        [
+            top + rows.argmax(axis=1),
+            top + height - rows[:, ::-1].argmax(axis=1),
+            left + columns.argmax(axis=1),
+            left + width - columns[:, ::-1].argmax(axis=1),
+        ],
+        axis=1,
+    )
+    size = (boxes[:, 1::2] - boxes[:, ::2]).max(axis=0)
+    if tuple(size) != (height, width):
+        starts = np.minimum(boxes[:, ::2], corners + (np.array([height, width]) - size))
+        # All patches below each other are one image to cut from.
+        below = np.arange(len(masks))[:, None] * (height, 0)
+        after = crops(after.reshape(-1, width), starts - corners + below, tuple(size.tolist()))
+        corners = starts
+    yield Patches(observation, masks, boxes, corners, after)

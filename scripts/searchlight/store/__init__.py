@@ -1,0 +1,1 @@
+"""Files and stores: written whole or not at all, verified on reading."""

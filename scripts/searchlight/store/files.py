@@ -1,0 +1,106 @@
+"""Files that appear whole or not at all, and what is in them in short."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from searchlight.errors import FULL, SearchlightError, damaged
+
+# What the name of a result begins with while it is written. What follows its name is of its writer's choosing.
+PARTIAL = ".partial-"
+# A box of an mp4 that all players pass over: its length, its kind, then ours.
+_SEAL = (16).to_bytes(4, "big") + b"freeCRC="
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of ``path``, and rename it to ``path`` once the block has succeeded.
+
+    A job whose Snakemake was killed may still be writing the same result. The last to begin is the one that counts:
+    it removes what the others have written so far, and they fail.
+
+    Raises:
+        SearchlightError: the disk is full, the folder cannot be written to, or another job has begun since.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{PARTIAL}{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for other in path.parent.glob(f"{PARTIAL}{glob.escape(path.name)}.*"):
+            remove(other)
+        yield partial
+        try:
+            partial.replace(path)
+        except FileNotFoundError as error:
+            raise SearchlightError(f"{path}: another job has begun to write it, allowed: one at a time") from error
+    except SearchlightError:
+        raise
+    except Exception as error:
+        # What a library says when it cannot write may be followed by what it says when it cannot close.
+        cause = error
+        while cause is not None and not _is_about(cause, partial):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise SearchlightError(f"{path}: cannot be written: {cause.strerror}") from cause
+    finally:
+        if partial.exists():  # where nothing can be written, to remove what is not there fails too
+            remove(partial)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as a whole file, in UTF-8; raise as ``written_whole`` does."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _is_about(error: BaseException, partial: Path) -> bool:
+    """Return whether an error is about writing a file, and not about what was to be in it."""
+    if not isinstance(error, OSError):
+        return False
+    named = error.filename if isinstance(error.filename, str) else None
+    return error.errno in FULL or (named is not None and Path(named) in (partial, *partial.parents))
+
+
+def seal(path: Path) -> None:
+    """Append a checksum to a video: unlike a store's, its format has none."""
+    with path.open("r+b") as file:
+        checksum = zlib.crc32(file.read())
+        file.write(_SEAL + checksum.to_bytes(4, "big"))
+
+
+def read_sealed(path: str | Path) -> bytes:
+    """Return a video that was sealed, verified.
+
+    Raises:
+        SearchlightError: it is missing, cut off, or not what was written.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise SearchlightError(f"{path}: cannot be read: {error.strerror}") from error
+    length = len(content) - len(_SEAL) - 4
+    if content[length:] != _SEAL + zlib.crc32(content[: max(length, 0)]).to_bytes(4, "big"):
+        raise damaged(path, f"found {len(content)} bytes whose checksum is not theirs")
+    return content
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,263 @@
+"""Episodes: what is recorded can be computed and played again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import zarr
+from helpers.agents import STEPS, real_agent
+from helpers.files import save
+from helpers.geometry import preprocessing
+from helpers.project import BUNDLED, ROOT
+from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.environment import make_environment
+from searchlight.agents.rollout import play_episode
+from searchlight.errors import SearchlightError
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.score import score_block
+from searchlight.store.zarr import Variable, load
+
+SETTINGS = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
+PERTURBATION: dict[str, Any] = {
+    "space": "screen",
+    "perturber": {"SlidingWindow": {"window_size": [30, 30], "stride": [40, 40]}},
+    "fill": 0,
+    "memory_lag": 0,
+}
+
+
+def edit_store(path: Path, target: Path, name: str, change: Any) -> Path:
+    """Write a copy of a store with one array changed."""
+    with load(path) as store:
+        variables = {key: Variable(store.dimensions(key), store.read(key)) for key in store.names()}
+        data = variables[name].data.copy()
+        change(data)
+        variables[name] = Variable(variables[name].dimensions, data)
+        save(target, variables, store.attributes)
+    return target
+
+
+def perturb(policy_path: Path, episode_path: Path, output: Path, block: int = 0, block_size: int = 16) -> None:
+    perturb_block(policy_path, episode_path, output, perturbation=PERTURBATION, block=block, block_size=block_size)
+
+
+def test_the_store_has_the_design_s_arrays_and_attributes(episode_path: Path) -> None:
+    expected = {
+        "frame": ((STEPS, 210, 160, 3), np.uint8),
+        "ram": ((STEPS, 128), np.uint8),
+        "action": ((STEPS,), np.int64),
+        "reward": ((STEPS,), np.float64),
+        "lives": ((STEPS,), np.int64),
+        "logits": ((STEPS, 4), np.float32),
+        "probability": ((STEPS, 4), np.float32),
+        "value": ((STEPS,), np.float32),
+        "memory_h": ((STEPS, 256), np.float32),
+        "memory_c": ((STEPS, 256), np.float32),
+    }
+    with load(episode_path) as episode:
+        for name, (shape, dtype) in expected.items():
+            array = episode.read(name)
+            assert (array.shape, array.dtype) == (shape, dtype), name
+            assert episode.dimensions(name)[0] == "time"
+        about = episode.attributes
+    assert about["action_meanings"] == ["NOOP", "FIRE", "RIGHT", "LEFT"]
+    assert about["environment_settings"]["repeat_action_probability"] == 0.25
+    assert about["ended"] == "max_steps"
+    assert len(about["checkpoint"]["sha256"]) == 64
+    assert set(about["versions"]) == {"searchlight", "ale-py", "gymnasium", "torch"}
+
+
+def test_arrays_are_chunked_by_16_frames_and_carry_checksums(episode_path: Path) -> None:
+    group = zarr.open_group(zarr.storage.ZipStore(episode_path, mode="r"), mode="r")
+    assert group["frame"].chunks == (16, 210, 160, 3)
+    for _, array in group.arrays():
+        codecs = [type(codec).__name__ for codec in array.metadata.codecs]
+        assert codecs[-1] == "Crc32cCodec"
+        assert "ZstdCodec" in codecs
+
+
+def test_xarray_opens_the_store_without_a_warning(episode_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    dataset = xr.open_zarr(f"zip::{episode_path}")
+    assert dataset.sizes["time"] == STEPS
+    assert float(dataset.probability.sum("action_index").mean()) == pytest.approx(1)
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
+@torch.inference_mode()
+def test_recorded_outputs_are_those_recomputed_from_the_store(policy_path: Path, episode_path: Path) -> None:
+    policy = load_policy(policy_path)
+    with load(episode_path) as episode:
+        assert not episode.read("memory_h", slice(0, 1)).any()
+        for time in range(0, STEPS, 7):
+            row = slice(time, time + 1)
+            observation = preprocessing("cv2").observe(episode.read("frame", row))
+            memory = {name: torch.from_numpy(episode.read(f"memory_{name}", row)) for name in ("h", "c")}
+            logits, value, after = policy.step(torch.from_numpy(observation)[None], memory)
+            np.testing.assert_allclose(logits.numpy(), episode.read("logits", row), rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(value.numpy(), episode.read("value", row), rtol=1e-4, atol=1e-4)
+            assert episode.read("action", row)[0] == int(logits.argmax())
+            if time + 1 < STEPS:
+                following = episode.read("memory_h", slice(time + 1, time + 2))
+                np.testing.assert_allclose(after["h"].numpy(), following, atol=1e-5)
+
+
+@pytest.mark.parametrize("actions", ["greedy", "sampled"])
+@pytest.mark.parametrize("env", ["Breakout-v0", "BreakoutNoFrameskip-v4", "ALE/Breakout-v5"])
+def test_replaying_the_actions_gives_the_same_frames(policy_path: Path, tmp_path: Path, env: str, actions: str) -> None:
+    path = tmp_path / "episode.zarr.zip"
+    play_episode(policy_path, path, **{**SETTINGS, "env": env, "actions": actions}, max_steps=60)
+    with load(path) as episode:
+        frames, ram, taken = episode.read("frame"), episode.read("ram"), episode.read("action")
+        rewards, seed = episode.read("reward"), episode.attributes["seed"]
+    environment = make_environment(env)
+    frame, _ = environment.reset(seed=seed)
+    for time, action in enumerate(taken):
+        np.testing.assert_array_equal(frame, frames[time])
+        np.testing.assert_array_equal(environment.unwrapped.ale.getRAM(), ram[time])
+        frame, reward, *_ = environment.step(int(action))
+        assert reward == rewards[time]
+    environment.close()
+
+
+def test_playing_twice_gives_the_same_bytes(policy_path: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        play_episode(policy_path, tmp_path / name, **{**SETTINGS, "actions": "sampled"}, max_steps=40)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_another_seed_is_another_game(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.zarr.zip"
+    play_episode(policy_path, path, **{**SETTINGS, "seed": 2}, max_steps=STEPS)
+    with load(path) as other, load(episode_path) as episode:
+        assert not np.array_equal(other.read("frame"), episode.read("frame"))
+
+
+def test_a_game_that_ends_ends_the_episode(policy_path: Path, tmp_path: Path) -> None:
+    outcome = play_episode(
+        policy_path, tmp_path / "e", **{**SETTINGS, "actions": "sampled", "seed": 8}, max_steps=100_000
+    )
+    assert outcome.ended == "terminated"
+    with load(tmp_path / "e") as episode:
+        assert episode.shape("frame")[0] == outcome.steps
+        assert episode.attributes["total_reward"] == episode.read("reward").sum() == outcome.score
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("logits", lambda data: data.__setitem__((20, 1), data[20, 1] + 0.01)),
+        ("value", lambda data: data.__setitem__(20, data[20] + 0.01)),
+        ("memory_h", lambda data: data.__setitem__(20, 0)),
+        ("frame", lambda data: data.__setitem__((20, slice(90, 120)), 255)),
+        ("logits", lambda data: data.__setitem__((20, 1), np.nan)),
+    ],
+    ids=["logits", "value", "memory", "frame", "nan"],
+)
+def test_a_store_that_was_changed_is_an_error_that_names_the_frame(
+    policy_path: Path, episode_path: Path, tmp_path: Path, name: str, change: Any
+) -> None:
+    changed = edit_store(episode_path, tmp_path / "changed.zarr.zip", name, change)
+    output = tmp_path / "out" / "1.zarr.zip"
+    with pytest.raises(SearchlightError, match=r"frame 20: recorded (logits|value) differ"):
+        perturb(policy_path, changed, output, block=1)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_store_of_another_checkpoint_is_an_error(episode_path: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    original = load_policy_state(BUNDLED / "breakout.safetensors")
+    torch.save({name: tensor + 0.01 for name, tensor in original.items()}, tmp_path / "other.pt")
+    fetch_checkpoint(str(tmp_path / "other.pt"), None, None, BUNDLED, tmp_path / "other.safetensors", print)
+    with pytest.raises(SearchlightError, match="played by the checkpoint"):
+        perturb(tmp_path / "other.safetensors", episode_path, tmp_path / "out.zarr.zip")
+
+
+def load_policy_state(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    perturb(policy_path, episode_path, tmp_path / "responses.zarr.zip", block=20)
+    score_block(tmp_path / "responses.zarr.zip", tmp_path / "maps.zarr.zip", scorer={"SquaredDifference": {}})
+    for name, array in (("responses", "logits"), ("maps", "actor")):
+        with load(tmp_path / f"{name}.zarr.zip") as store:
+            assert store.shape(array)[0] == len(store.read(array)) == len(store.read("frame")) == 0
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+def test_a_damaged_store_is_an_error_that_names_the_file(
+    policy_path: Path, episode_path: Path, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "damaged.zarr.zip"
+    shutil.copy(episode_path, path)
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    elif damage == "flipped":
+        place = content.index(b"frame/c/0/0/0/0") + 500
+        content[place] ^= 0xFF
+    elif damage == "empty":
+        content = bytearray()
+    else:
+        content = bytearray(b"not a store")
+    path.write_bytes(content)
+    with pytest.raises(SearchlightError, match=r"damaged\.zarr\.zip: damaged"):
+        perturb(policy_path, path, tmp_path / "out.zarr.zip")
+    assert not (tmp_path / "out.zarr.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("env", "text"),
+    [
+        ("Breakot-v0", "env: found 'Breakot-v0'"),
+        ("ALE/Nothing-v5", "env: found 'ALE/Nothing-v5'"),
+        ("CartPole-v1", "allowed: an Atari"),
+        ("Pong-v4", "actor_linear has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
+    ],
+)
+def test_an_environment_that_does_not_fit_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
+    with pytest.raises(SearchlightError) as caught:
+        play_episode(policy_path, tmp_path / "e" / "x.zarr.zip", **{**SETTINGS, "env": env}, max_steps=5)
+    assert text in str(caught.value)
+    assert not (tmp_path / "e" / "x.zarr.zip").exists()
+
+
+@pytest.mark.parametrize("name", ["breakout-v4.model.40.tar", "breakout-v4.model.80.tar"])
+def test_real_agents_play_as_they_are_known_to(tmp_path: Path, name: str) -> None:
+    fetch_checkpoint(str(real_agent(name)), None, None, BUNDLED, tmp_path / "agent", print)
+    settings = {**SETTINGS, "preprocessing": "imresize", "seed": 0}
+    outcome = play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=5000)
+    bound = 200 if ".80." in name else 50
+    assert outcome.score > bound
+
+
+def test_a_job_s_memory_does_not_grow_with_its_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    """Masks of 0.8 GB if they were all in memory: the job stays under 600 MB."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("no /proc to read a process's peak memory from")
+    perturber = {"RISEGrid": {"n": 6000, "s": 8, "p1": 0.5, "seed": 0}}
+    perturbation = {"space": "screen", "perturber": perturber, "fill": 0, "memory_lag": 0}
+    paths = [str(path) for path in (policy_path, episode_path, tmp_path / "out.zarr.zip")]
+    body = (
+        "from pathlib import Path; from searchlight.job import job\n"
+        f"with job('perturb', {str(tmp_path / 'log')!r}):\n"
+        "    from searchlight.saliency.perturb import perturb_block\n"
+        f"    perturb_block(*{paths!r}, perturbation={perturbation!r}, block=9, block_size=1)\n"
+        # Of this process image: getrusage counts what pytest had when it forked, too.
+        "    print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body], cwd=ROOT / "scripts", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int((tmp_path / "log").read_text()) * 1024 < 600e6

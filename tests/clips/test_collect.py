@@ -1,0 +1,110 @@
+"""A clip's store: what it says of its maps, and what it tells a user who may take them for more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.agents import STEPS
+from searchlight.clips.check_frames import check_frames
+from searchlight.clips.collect import collect_clip
+from searchlight.errors import SearchlightError
+from searchlight.saliency.background import write_background
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.plugins import check
+from searchlight.saliency.score import score_block
+from searchlight.store.zarr import load
+
+WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
+GAPS = {"SlidingWindow": {"window_size": [10, 10], "stride": [20, 20]}}
+FRAMES = (40, 43)
+
+
+@pytest.fixture
+def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
+    """Make a clip of the episode, and return its path and what was said."""
+
+    def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
+        spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
+        write_background(episode_path, tmp_path / "background", window=30)
+        perturb_block(
+            policy_path,
+            episode_path,
+            tmp_path / "responses",
+            perturbation=spec,
+            block=10,
+            block_size=4,
+            background_path=tmp_path / "background",
+        )
+        score_block(tmp_path / "responses", tmp_path / "maps", scorer=check("scorer", scorer))
+        said: list[str] = []
+        collect_clip(
+            episode_path,
+            [tmp_path / "maps"],
+            tmp_path / "clip",
+            clip="demo",
+            frames=FRAMES,
+            method="erase",
+            scale=scale,
+            notice=said.append,
+        )
+        return tmp_path / "clip", said
+
+    return make
+
+
+@pytest.mark.parametrize("scale", ["frame", "clip", "none"])
+def test_peaks_are_the_largest_values_before_scaling(collect: Any, scale: str) -> None:
+    path, said = collect(WINDOWS, {"background": 30}, "SquaredDifference", scale)
+    with load(path) as clip, load(path.with_name("maps")) as maps:
+        for layer in ("actor", "critic"):
+            raw, peaks = maps.read(layer), clip.read(f"{layer}_peak")
+            np.testing.assert_array_equal(peaks, raw.max(axis=(1, 2)))
+            assert peaks.all()
+            divisor = {"frame": peaks[:, None, None], "clip": peaks.max(), "none": 1}[scale]
+            np.testing.assert_array_equal(clip.read(layer), raw / divisor)
+        assert clip.read("effective_masks").all()
+        assert clip.attributes["coverage"] == 1
+    assert said == []
+
+
+def test_a_clip_in_which_nothing_moves_is_told_of(
+    collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path
+) -> None:
+    from searchlight.saliency import background
+
+    # As if the agent were stuck: every screen is the background.
+    with load(episode_path) as episode:
+        screens = episode.read("frame")
+    monkeypatch.setattr(background.Backgrounds, "nearest", lambda _, frame: screens[frame])
+    path, said = collect(WINDOWS, {"background": 30}, "SquaredDifference")
+    assert said == [
+        "clips.demo, method erase: no mask changes what the agent sees in any of its frames (nothing moves against its "
+        "background): all maps are zero"
+    ]
+    with load(path) as clip:
+        assert not clip.read("effective_masks").any()
+        assert not clip.read("actor").any()
+
+
+def test_pixels_that_no_mask_hides_are_told_of(collect: Any) -> None:
+    path, said = collect(GAPS, 0, "SquaredDifference")
+    (line,) = said
+    assert line.startswith("clips.demo, method erase: 75% of what the agent sees is hidden by no mask")
+    with load(path) as clip:
+        assert clip.attributes["coverage"] == pytest.approx(0.25, abs=0.01)
+
+
+def test_xaitk_s_rise_is_told_of(collect: Any) -> None:
+    _, (line,) = collect(WINDOWS, 0, "RISEScoring")
+    assert line.startswith("clips.demo, method erase: RISEScoring shows how often chance kept a pixel")
+
+
+def test_a_clip_s_frames_are_known_to_be_there(episode_path: Path, tmp_path: Path) -> None:
+    check_frames(episode_path, tmp_path / "frames", clip="demo", frames=(7, "end"))
+    assert (tmp_path / "frames").read_text() == f"7 {STEPS - 1}\n"
+    with pytest.raises(SearchlightError, match=rf"^clips\.demo\.frames: found \[7, {STEPS}\], but the episode has"):
+        check_frames(episode_path, tmp_path / "other", clip="demo", frames=(7, STEPS))
+    assert not (tmp_path / "other").exists()

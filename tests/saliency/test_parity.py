@@ -1,0 +1,75 @@
+"""Parity with the notebook: its maps, from its own loop, on real frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from baseline import notebook_maps
+from helpers.agents import real_agent
+from helpers.project import BUNDLED, ROOT
+from searchlight.agents.checkpoint import fetch_checkpoint
+from searchlight.agents.rollout import play_episode
+from searchlight.clips.collect import collect_clip
+from searchlight.config.models import read_config
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.score import score_block
+from searchlight.store.zarr import load
+
+
+def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Return the maps of the notebook preset's method, by the project's own steps."""
+    from snakemake.utils import update_config
+
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "config" / "notebook.yaml").read_text()))
+    settings = read_config(config, ROOT / "config" / "catalogue.yaml")
+    method = settings.methods["notebook"]
+    perturbation = settings.perturbations[method.perturbation].model_dump(mode="json")
+    perturb_block(
+        policy_path, episode_path, folder / "r", perturbation=perturbation, block=frames[0] // 2, block_size=2
+    )
+    score_block(folder / "r", folder / "s", scorer=method.scorer)
+    collect_clip(
+        episode_path,
+        [folder / "s"],
+        folder / "c",
+        clip="x",
+        frames=frames,
+        method="notebook",
+        scale=method.scale,
+        notice=print,
+    )
+    with load(folder / "c") as clip:
+        return {layer: clip.read(layer) for layer in ("actor", "critic")}
+
+
+@pytest.mark.parametrize(("agent", "frame"), [("bundled", 1039), ("breakout-v4.model.80.tar", 139)])
+def test_maps_of_the_notebook_preset_are_the_notebook_s(agent: str, frame: int, tmp_path: Path) -> None:
+    source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
+    policy, episode = tmp_path / "policy", tmp_path / "episode"
+    fetch_checkpoint(source, None, None, BUNDLED, policy, print)
+    play_episode(
+        policy,
+        episode,
+        agent="breakout",
+        env="Breakout-v0",
+        preprocessing="cv2",
+        actions="greedy",
+        seed=1,
+        max_steps=frame + 3,
+    )
+    # Our frame 1040 is what the notebook calls 1039.
+    ours = preset_maps(policy, episode, tmp_path, (frame + 1, frame + 2))
+    for row in range(2):
+        actor, critic = notebook_maps(policy, episode, frame + row)
+        np.testing.assert_allclose(ours["actor"][row], actor, atol=1e-4)
+        np.testing.assert_allclose(ours["critic"][row], critic, atol=1e-4)
+
+
+def test_the_notebook_preset_is_the_notebook_s_own_frames() -> None:
+    preset = yaml.safe_load((ROOT / "config" / "notebook.yaml").read_text())
+    clip = preset["clips"]["notebook"]
+    assert (clip["frames"], clip["seed"], clip["max_steps"], clip["fps"]) == ([1039 + 1, 1043 + 1], 1, 3000, 1)

@@ -1,0 +1,268 @@
+"""What the agent would have seen: prepared as the notebook prepares, blended as xaitk blends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from baseline import imresize, prepro
+from helpers.geometry import preprocessing as built
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
+from searchlight.saliency import masks as masks_module
+from searchlight.saliency import plugins
+from searchlight.saliency.perturbation import Perturbation, blend
+from searchlight.store.zarr import load
+from xaitk_saliency.utils.masking import occlude_image_batch
+
+WINDOW = {"SlidingWindow": {"window_size": [9, 7], "stride": [17, 16]}}
+RADIAL = {"SlidingRadial": {"radius": [2, 3], "stride": [16, 15], "sigma": [3, 2]}}
+RISE = {"RISEGrid": {"n": 12, "s": 6, "p1": 0.5, "seed": 2}}
+RANDOM = {"RandomGrid": {"n": 8, "s": [9, 12], "p1": 0.5, "seed": 2}}
+
+
+@settings(max_examples=10, deadline=None)
+@given(screen=arrays(np.uint8, (210, 160, 3)))
+def test_cv2_is_the_notebook_s_preprocessing_bit_for_bit(screen: np.ndarray) -> None:
+    np.testing.assert_array_equal(built("cv2").observe(screen[None])[0], prepro(screen))
+
+
+def test_preprocessing_is_the_notebook_s_on_real_frames(episode_path: Path) -> None:
+    with load(episode_path) as episode:
+        screens = episode.read("frame", slice(0, 40))
+    np.testing.assert_array_equal(built("cv2").observe(screens), np.stack([prepro(one) for one in screens]))
+
+
+# How each preprocessing prepares a screen, told another way: by the range of another screen, if one is given.
+PLAINLY = {"cv2": lambda screen, like=None: prepro(screen), "imresize": imresize}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16), low=st.integers(0, 255), high=st.integers(0, 255))
+def test_imresize_is_scipy_s_bit_for_bit(seed: int, low: int, high: int) -> None:
+    low, high = sorted((low, high))
+    screen = np.random.default_rng(seed).integers(low, high + 1, (210, 160, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(built("imresize").observe(screen[None])[0], imresize(screen))
+
+
+def changed_part(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a screen, a box of its observation, and what is changed in it."""
+    seed = draw(st.integers(0, 2**16))
+    rng = np.random.default_rng(seed)
+    # Few levels, so that extremes are shared, and sometimes a single pixel that is brighter or darker than all others.
+    screen = rng.choice([40, 90, 91], (210, 160, 3)).astype(np.uint8)
+    for level in draw(st.lists(st.sampled_from([20, 200]), max_size=2)):
+        screen[rng.integers(35, 195), rng.integers(160)] = level
+    top, left = draw(st.integers(0, 79)), draw(st.integers(0, 79))
+    box = np.array([top, draw(st.integers(top + 1, 80)), left, draw(st.integers(left + 1, 80))])
+    changed = screen.copy()
+    rows, columns = slice(35 + 2 * box[0], 35 + 2 * box[1]), slice(2 * box[2], 2 * box[3])
+    changed[rows, columns] = draw(st.sampled_from([0, 40, 90, 255]))
+    return screen, box, changed
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+@settings(max_examples=60, deadline=None)
+@given(given_part=st.composite(changed_part)())
+def test_a_part_is_prepared_as_the_whole_screen_is(
+    preprocessing: str, given_part: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    screen, (top, bottom, left, right), changed = given_part
+    given, reach = built(preprocessing), {"cv2": 0, "imresize": 1}[preprocessing]
+    # All that the change reaches: an observed pixel more on each side.
+    box = [max(0, top - reach), min(80, bottom + reach), max(0, left - reach), min(80, right + reach)]
+    on_screen = np.array([[35 + 2 * top, 35 + 2 * bottom, 2 * left, 2 * right]])
+    assert given.reached(on_screen).tolist() == [box]
+    ((first, last, one, other),) = given.needed(np.array([box])).tolist()
+    (found,) = given.prepare(screen).changed(changed[None, first:last, one:other], np.array([[box[0], box[2]]]))
+    whole = found.observation.copy()
+    (row, column), (height, width) = found.corners[0], found.values.shape[1:]
+    whole[row : row + height, column : column + width] = found.values[0]
+    np.testing.assert_array_equal(whole, PLAINLY[preprocessing](changed))
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+def test_another_screen_is_prepared_by_the_range_of_this_one(preprocessing: str, episode_path: Path) -> None:
+    with load(episode_path) as episode:
+        screen = episode.read("frame", slice(60, 61))[0]
+    for other in (np.full_like(screen, 250), np.zeros_like(screen), screen // 2 + 3):
+        prepared = built(preprocessing).prepare(screen).observe_other(other)
+        np.testing.assert_array_equal(prepared, PLAINLY[preprocessing](other, like=screen))
+        assert prepared.max() <= 1
+
+
+def observations_by_xaitk(
+    spec: dict[str, Any], preprocessing: str, screen: np.ndarray, background: np.ndarray
+) -> np.ndarray:
+    """Return the perturbed observations as xaitk's functions make them from whole images."""
+    prepare = PLAINLY[preprocessing]
+    on_screen = spec["space"] == "screen"
+    image = screen if on_screen else prepare(screen)
+    ((name, arguments),) = spec["perturber"].items()
+    masks = plugins.build("perturber", name, arguments)(image)
+    fill = spec["fill"]
+    if fill == "mean":
+        mean = (image[35:195] if on_screen else image).mean(axis=(0, 1), dtype=np.float64)
+        fill = [round(level) for level in mean] if on_screen else float(mean)
+    elif isinstance(fill, dict) and "background" in fill:
+        fill = background if on_screen else prepare(background, like=screen)
+    elif isinstance(fill, dict):
+        blurred = gaussian_filter(image.astype(np.float32), (fill["blur"], fill["blur"], 0)[: image.ndim])
+        fill = np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
+    occluded = occlude_image_batch(image, masks, fill=fill)
+    if on_screen:
+        # By xaitk, a soft mask makes a pixel darker by a level whose fill is the pixel itself.
+        same = (image == np.asarray(fill)).all(axis=2)
+        occluded[:, same] = image[same]
+        occluded = np.stack([prepare(one) for one in occluded])
+    return occluded
+
+
+def observations_from_patches(perturbation: Perturbation, screen: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return the perturbed observations that the patches make."""
+    frame = perturbation.preprocessing.prepare(screen)
+    observation = frame.observation
+    whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
+    for found in perturbation.patches(screen, frame, background):
+        height, width = found.values.shape[1:]
+        # Cut to the largest change among them: what is computed from them grows with their size.
+        assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
+        for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
+            place = (slice(top, top + height), slice(left, left + width))
+            whole[mask] = found.observation
+            rows, columns = np.nonzero(whole[mask][place] != patch)
+            if len(rows):  # by another stretch, a part may happen to be as before
+                changed = [top + rows.min(), top + rows.max() + 1, left + columns.min(), left + columns.max() + 1]
+                assert box.tolist() == changed
+            whole[mask][place] = patch
+    return whole
+
+
+def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with load(episode_path) as episode:
+        return episode.read("frame", slice(60, 61))[0], np.median(episode.read("frame")[:61], axis=0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("preprocessing", ["cv2", "imresize"])
+@pytest.mark.parametrize("perturber", [WINDOW, RADIAL, RISE, RANDOM], ids=["window", "radial", "rise", "random"])
+@pytest.mark.parametrize(
+    ("space", "fill"),
+    [
+        ("screen", 0),
+        ("screen", 77),
+        ("screen", [200, 30, 90]),
+        ("screen", {"blur": 4}),
+        ("screen", "mean"),
+        ("screen", {"background": 200}),
+        ("observation", 0),
+        ("observation", 0.5),
+        ("observation", {"blur": 3}),
+        ("observation", "mean"),
+        ("observation", {"background": 200}),
+    ],
+    ids=str,
+)
+def test_observations_are_those_of_xaitk(
+    preprocessing: str, perturber: dict[str, Any], space: str, fill: Any, episode_path: Path
+) -> None:
+    spec = {"space": space, "perturber": perturber, "fill": fill}
+    given = frame_and_background(episode_path)
+    ours = observations_from_patches(Perturbation(spec, built(preprocessing)), *given)
+    np.testing.assert_allclose(ours, observations_by_xaitk(spec, preprocessing, *given), atol=2e-7)
+
+
+def test_masks_read_from_a_file_give_the_same_patches(episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {"space": "observation", "perturber": RISE, "fill": 0}
+    given = frame_and_background(episode_path)
+    expected = observations_from_patches(Perturbation(spec, built("cv2")), *given)
+    monkeypatch.setattr(masks_module, "IN_MEMORY_BYTES", 2**15)
+    np.testing.assert_array_equal(observations_from_patches(Perturbation(spec, built("cv2")), *given), expected)
+
+
+@pytest.mark.parametrize("preprocessing", PLAINLY)
+@pytest.mark.parametrize("perturber", [WINDOW, RADIAL, RISE], ids=["window", "radial", "rise"])
+@pytest.mark.parametrize("space", ["screen", "observation"])
+def test_a_fill_equal_to_the_frame_changes_nothing(
+    space: str, perturber: dict[str, Any], preprocessing: str, episode_path: Path
+) -> None:
+    screen, _ = frame_and_background(episode_path)
+    perturbation = Perturbation(
+        {"space": space, "perturber": perturber, "fill": {"background": 200}}, built(preprocessing)
+    )
+    assert not list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen), screen))
+
+
+def test_soft_masks_keep_the_pixels_whose_fill_equals_them_and_truncate_others_as_xaitk_does() -> None:
+    rng = np.random.default_rng(0)
+    image, masks = rng.integers(0, 256, (1, 20, 20, 3)).astype(np.uint8), rng.random((1, 20, 20)).astype(np.float32)
+    fill = image.copy()
+    fill[0, 10:] = rng.integers(0, 256, (10, 20, 3))
+    blended = blend(image, fill, masks, binary=False)[0]
+    by_xaitk = occlude_image_batch(image[0], masks, fill=fill[0])[0]
+    assert (by_xaitk[:10] != image[0, :10]).any(), "or nothing would be shown here"
+    np.testing.assert_array_equal(blended[:10], image[0, :10])
+    np.testing.assert_array_equal(blended[10:], by_xaitk[10:])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), bullet=st.sampled_from([0, 140, 255]), space_of=st.sampled_from([8, 12]))
+def test_things_of_extreme_levels_are_erased_as_from_whole_screens(seed: int, bullet: int, space_of: int) -> None:
+    """Where what is behind the extreme is the next extreme, a part may stay as it is, though all around it changes."""
+    rng = np.random.default_rng(seed)
+    background = rng.integers(60, 64, (210, 160, 3)).astype(np.uint8)
+    top, left = rng.integers(40, 170), rng.integers(8, 140)
+    background[top - 4 : top + 12, left - 4 : left + 12] = rng.choice([20, 60, 100])
+    screen = background.copy()
+    screen[top : top + 4, left : left + 2] = bullet
+    perturber = {"SlidingWindow": {"window_size": [space_of, space_of], "stride": [space_of // 2, space_of // 2]}}
+    spec = {"space": "screen", "perturber": perturber, "fill": {"background": 200}}
+    perturbation = Perturbation(spec, built("imresize"))
+    found = np.concatenate(
+        [one.masks for one in perturbation.patches(screen, perturbation.preprocessing.prepare(screen), background)]
+    )
+    ours = observations_from_patches(perturbation, screen, background)
+    for mask in found:
+        hidden = perturbation.masks.dense(mask, mask + 1)[0] == 0
+        np.testing.assert_array_equal(ours[mask], imresize(np.where(hidden[..., None], background, screen)))
+    touching = [
+        mask
+        for mask, (first, last, one, other) in enumerate(perturbation.masks.boxes.tolist())
+        if first < top + 4 and last > top and one < left + 2 and other > left
+    ]
+    assert sorted(found.tolist()) == touching
+
+
+def test_masks_that_change_the_range_are_small_patches_of_one_further_observation() -> None:
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("imresize"))
+    screen = np.full((210, 160, 3), 60, np.uint8)
+    top, _, left, _ = perturbation.masks.boxes[len(perturbation.masks) // 2]
+    screen[top + 3, left + 3] = 220
+    frame = perturbation.preprocessing.prepare(screen)
+    observation, found = frame.observation, list(perturbation.patches(screen, frame))
+    small = [one for one in found if one.values.shape[1] < 10]
+    assert sum(len(one.masks) for one in small) > 90
+    assert len({id(one.observation) for one in small}) == 1
+    assert not any((one.observation == observation).all() for one in small)
+    # One window hides all that is bright, and has a range of its own: it is the whole observation that it changes.
+    (whole,) = [one for one in found if one.values.shape[1] >= 10]
+    assert len(whole.masks) == 1
+    assert whole.observation is observation
+
+
+def test_black_windows_on_black_are_in_no_patch() -> None:
+    screen = np.zeros((210, 160, 3), np.uint8)
+    screen[100:110, 50:60] = 200
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))
+    patches = list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen)))
+    touched = {int(mask) for found in patches for mask in found.masks}
+    boxes = perturbation.masks.boxes
+    overlapping = {
+        index
+        for index, (top, bottom, left, right) in enumerate(boxes)
+        if top < 110 and bottom > 100 and left < 60 and right > 50
+    }
+    assert touched == overlapping

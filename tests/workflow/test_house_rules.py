@@ -1,0 +1,105 @@
+"""What holds for all rules, scripts and dependencies."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.project import ROOT
+
+PACKAGE = ROOT / "scripts" / "searchlight"
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+RULES = {
+    match[1]: match[2]
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    for match in re.finditer(
+        r"^(?:rule|checkpoint) (\w+):\n(.*?)(?=^(?:rule|checkpoint) |\Z)", path.read_text(), re.MULTILINE | re.DOTALL
+    )
+}
+
+
+def normalised(requirement: str) -> str:
+    name = re.match(r"[\w.-]+", requirement)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def pins() -> dict[str, str]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    return {normalised(line): line.partition("==")[2] for line in lines}
+
+
+# Their rules make no results, so no code is theirs to track.
+TARGETS = {"list_unused", "delete_unused"}
+
+
+def test_every_script_has_its_rule() -> None:
+    assert {path.stem for path in SCRIPTS} - TARGETS == RULES.keys()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
+    text = RULES[rule]
+    for directive in (
+        "log:",
+        "benchmark:",
+        "threads:",
+        "mem_mb=growing(",
+        "lineage=",
+        "runtime=growing(",
+        f'"../../scripts/{rule}.py"',
+    ):
+        assert directive in text, f"{rule} has no {directive}"
+    assert re.search(r'conda:\n +"../../environment.yml"', text)
+
+
+def test_rules_hold_no_functions() -> None:
+    for rule, text in RULES.items():
+        assert "lambda" not in text, rule
+        assert "def " not in text, rule
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_is_a_door(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 40
+    assert not re.search(r"^(def|class) ", path.read_text(), re.MULTILINE)
+
+
+def test_no_module_knows_snakemake() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.MULTILINE), path.name
+
+
+def test_conda_users_get_the_same_direct_dependencies_at_the_same_versions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = {normalised(requirement) for requirement in project["dependencies"]}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (listed,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert {normalised(line): line.partition("==")[2] for line in listed} == {name: pins()[name] for name in direct}
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    assert not {normalised(requirement) for requirement in wanted} - pins().keys()
+
+
+def test_the_environment_is_the_pinned_one() -> None:
+    from importlib.metadata import distributions
+
+    installed = {normalised(one.metadata["Name"]): one.version.partition("+")[0] for one in distributions()}
+    for name, version in pins().items():
+        assert installed.get(name, version) == version, name
+
+
+def test_the_bundled_agent_is_the_one_on_its_card() -> None:
+    import hashlib
+
+    card = (ROOT / "resources" / "agents" / "README.md").read_text()
+    for path in (ROOT / "resources" / "agents").glob("*.safetensors"):
+        assert path.name in card
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in card

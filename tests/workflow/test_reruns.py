@@ -1,0 +1,596 @@
+"""What runs again after an edit: exactly what must, and with the results of a fresh run.
+
+Each row of the table is an edit of one finished run, with the jobs that a dry run has to plan. A third of the rows is
+run for real, in bundles of edits that do not touch the same jobs: what ran must be what the rows planned, and once the
+results that the new config does not name are deleted, all files must equal those of a fresh run, byte for byte.
+"""
+
+from __future__ import annotations
+
+import copy
+import filecmp
+import os
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from helpers.planning import Job, job_of, plan, pool
+from helpers.project import BUNDLED, ROOT, Project, new_project
+from pydantic import BaseModel
+from safetensors.numpy import load_file, save
+from searchlight import registry
+from searchlight.config.models import Agent, ClipFamily, Config, Method, Perturbation, Video
+from searchlight.fingerprint import closure
+from searchlight.store.files import digest_of
+
+pytestmark = pytest.mark.workflow
+
+BREAKOUT = {"checkpoint": "bundled:breakout", "env": "Breakout-v0", "preprocessing": "cv2"}
+MINE = {**BREAKOUT, "checkpoint": "mine.zip", "member": "mine.10.safetensors", "actions": "sampled"}
+WINDOW = {"space": "screen", "perturber": {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}, "fill": 0}
+BLUR = {"space": "observation", "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [20, 20]}}}
+BLUR["fill"] = "background"
+OCCLUSION = {"perturbation": "window", "scorer": "OcclusionScoring", "scale": "frame"}
+GREYDANUS = {"perturbation": "blur", "scorer": "SquaredDifference", "scale": "clip", "gain": 2}
+ONE = {"agent": "breakout", "seed": 1, "max_steps": 28, "frames": [4, 19], "methods": ["occlusion", "greydanus"]}
+TWO = {**ONE, "frames": [12, 23], "methods": ["occlusion"]}
+WHOLE = {"agent": "mine", "seed": [3], "max_steps": 12, "frames": "all", "methods": ["greydanus"]}
+# Two overlapping clips of one episode, and a whole episode of another agent.
+BASE: dict[str, Any] = {
+    "block_size": 8,
+    "agents": {"breakout": BREAKOUT, "mine": MINE},
+    "perturbations": {"window": WINDOW, "blur": BLUR},
+    "methods": {"occlusion": OCCLUSION, "greydanus": GREYDANUS},
+    "clips": {"one": ONE, "two": TWO, "whole": WHOLE},
+    "video": {"zoom": 1},
+}
+
+
+def jobs(*given: dict[str, int], **more: int) -> dict[str, int]:
+    """Return numbers of jobs by rule, added up."""
+    return dict(sum((Counter(one) for one in (*given, more)), Counter()))
+
+
+# From the clips' stores on, for all clips together: `one` has two methods, `two` and `whole` have one.
+FROM_RENDER = {"render": 4, "page": 3}
+RENDERED = jobs(FROM_RENDER, render_gameplay=3)
+FROM_COLLECT = jobs(FROM_RENDER, collect=4)
+FROM_SCORE = jobs(FROM_COLLECT, score=8)
+FROM_PERTURB = jobs(FROM_SCORE, perturb=8)
+# Of the agents, from the episode on. How many blocks a whole episode has is known when it was played: `then`.
+BREAKOUT_PLAYED = jobs(
+    {"rollout": 1, "background": 1, "perturb": 6, "score": 6, "collect": 3},
+    {"check_frames": 2, "render": 3, "render_gameplay": 2, "page": 2},
+)
+MINE_PLAYED = jobs(
+    {"rollout": 1, "episode_length": 1, "check_frames": 1, "collect": 1},
+    {"render": 1, "render_gameplay": 1, "page": 1},
+)
+MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
+# The perturbation that hides things behind a background, of both agents, but for the backgrounds.
+FROM_BLUR = {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}
+PLAYED = jobs(BREAKOUT_PLAYED, MINE_PLAYED)
+FETCHED = jobs(PLAYED, fetch_checkpoint=2)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A row: what a user does, and what has to run.
+
+    Attributes:
+        jobs: how many jobs of each rule a dry run plans.
+        config: values at keys of the config, divided by slashes; None takes an entry out.
+        files: files of the project, relative to it, each with what is done to it.
+        then: jobs that are known only once an episode was played.
+        bundle: with which others it is run for real.
+        why: what may surprise.
+    """
+
+    jobs: dict[str, int]
+    config: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+    then: dict[str, int] = field(default_factory=dict)
+    bundle: str | None = None
+    why: str = ""
+
+
+def commented(path: Path) -> None:
+    """Add a line that changes nothing but the file, which may be a link to another's."""
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    path.write_text(text + ("<!-- -->\n" if path.suffix == ".html" else "# A comment.\n"), encoding="utf-8")
+
+
+def archive(path: Path, *biases: float) -> None:
+    """Write the bundled agent with other estimates of the return, one member for each, into a zip."""
+    weights = load_file(BUNDLED / "breakout.safetensors")
+    path.unlink(missing_ok=True)
+    with zipfile.ZipFile(path, "w") as target:
+        for number, bias in enumerate(biases, start=1):
+            entry = zipfile.ZipInfo(f"mine.{10 * number}.safetensors")
+            target.writestr(entry, save({**weights, "critic_linear.bias": np.full(1, bias, np.float32)}))
+
+
+def renewed(path: Path) -> None:
+    """Put other weights in the place of those that were fetched, of a date long ago."""
+    archive(path, 5.0, 6.0)
+    os.utime(path, (10**9, 10**9))
+
+
+def pin(folder: Path) -> str:
+    """Return the digest that belongs to the agent that is there."""
+    return digest_of(folder / "mine.zip")
+
+
+def replaced(old: str, new: str) -> Callable[[Path], None]:
+    """Return what replaces a text that a file holds once."""
+
+    def replace(path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.unlink()
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return replace
+
+
+CLIP = {"collect": 1, "render": 1, "page": 1}
+# A clip of other frames, or of another episode.
+FRAMES = {"check_frames": 1, "render_gameplay": 1}
+CONFIG: dict[str, Edit] = {
+    "nothing": Edit({}),
+    "block_size": Edit(jobs(FROM_COLLECT, perturb=5, score=5), {"block_size": 16}, bundle="blocks"),
+    "device": Edit(FROM_PERTURB, {"device": "cuda"}, why="the same to 1e-4 only"),
+    # Agents.
+    "an agent more": Edit({}, {"agents/other": BREAKOUT}, why="no clip of it yet", bundle="blocks"),
+    "an agent renamed": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1),
+        {"agents/mine": None, "agents/ours": MINE, "clips/whole/agent": "ours"},
+        then=MINE_BLOCKS,
+        why="results are kept under the agent's name, and stores hold it",
+        bundle="methods",
+    ),
+    "an agent less, with its clip": Edit({}, {"agents/mine": None, "clips/whole": None}),
+    "two agents swapped": Edit(
+        FETCHED, {"agents/breakout": {**MINE, "actions": "sampled"}, "agents/mine": BREAKOUT}, then=MINE_BLOCKS
+    ),
+    "a checkpoint under another name": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1),
+        {"agents/mine/checkpoint": "./mine.zip"},
+        then=MINE_BLOCKS,
+        why="stores hold where the weights are from",
+    ),
+    "another checkpoint behind the same name": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1), files={"mine.zip": renewed}, then=MINE_BLOCKS, bundle="clips"
+    ),
+    "another member": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/member": "mine.20.safetensors"}, then=MINE_BLOCKS
+    ),
+    "a pin": Edit({}, {"agents/mine/sha256": pin}, bundle="clips", why="it is what was fetched"),
+    "a pin that does not fit": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/sha256": "0" * 64}, why="to be told so by the first job"
+    ),
+    "env": Edit(BREAKOUT_PLAYED, {"agents/breakout/env": "BreakoutNoFrameskip-v4"}),
+    "preprocessing": Edit(BREAKOUT_PLAYED, {"agents/breakout/preprocessing": "imresize"}),
+    "actions": Edit(MINE_PLAYED, {"agents/mine/actions": "greedy"}, then=MINE_BLOCKS),
+    # Perturbations.
+    "a perturbation more": Edit({}, {"perturbations/other": WINDOW}, bundle="blocks"),
+    "a perturbation renamed": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window": None, "perturbations/pane": WINDOW, "methods/occlusion/perturbation": "pane"},
+        why="responses are kept under its name, and the maps are made from files of another name",
+    ),
+    "a perturbation less, with its method": Edit(
+        {"page": 1},
+        {
+            "perturbations/blur": None,
+            "methods/greydanus": None,
+            "clips/one/methods": ["occlusion"],
+            "clips/whole": None,
+        },
+        why="the page shows what is left",
+    ),
+    "two perturbations swapped": Edit(FROM_PERTURB, {"perturbations/window": BLUR, "perturbations/blur": WINDOW}),
+    "space": Edit(
+        FROM_BLUR,
+        {"perturbations/blur/space": "screen", "perturbations/blur/fill": 9},
+    ),
+    "perturber": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/perturber/SlidingWindow/stride": [30, 20]},
+    ),
+    "fill": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/fill": 9},
+        bundle="methods",
+    ),
+    "fill: mean": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/fill": "mean"},
+    ),
+    "fill: background": Edit(
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+        {"perturbations/window/fill": "background"},
+        why="the other perturbation has made the background",
+    ),
+    "fill: background, with its number of decisions": Edit(
+        {},
+        {"perturbations/blur/fill": {"background": 200}},
+        why="it is what the word is short for",
+        bundle="methods",
+    ),
+    "fill: background of fewer decisions": Edit(
+        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": 10}}
+    ),
+    "fill: background of the whole episode": Edit(
+        jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": "episode"}}
+    ),
+    "fill: no background": Edit(FROM_BLUR, {"perturbations/blur/fill": 0.5}, why="the one that is there is unused"),
+    "memory_lag": Edit(FROM_BLUR, {"perturbations/blur/memory_lag": 1}),
+    # Methods.
+    "a method more": Edit({}, {"methods/other": OCCLUSION}, why="no clip shows it", bundle="blocks"),
+    "a method more that is shown, with a background of its own": Edit(
+        jobs(CLIP, background=1, perturb=2, score=2),
+        {
+            "perturbations/erase": {**WINDOW, "fill": {"background": 10}},
+            "methods/erase": {**OCCLUSION, "perturbation": "erase"},
+            "clips/two/methods": ["occlusion", "erase"],
+        },
+        bundle="methods",
+    ),
+    "a method renamed": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2},
+        {
+            "methods/occlusion": None,
+            "methods/hidden": OCCLUSION,
+            "clips/one/methods": ["hidden", "greydanus"],
+            "clips/two/methods": ["hidden"],
+        },
+        why="maps and clips are kept under its name; the responses are the perturbation's",
+    ),
+    "another perturbation of a method": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2},
+        {"methods/occlusion/perturbation": "blur"},
+        why="its responses are there",
+    ),
+    "scorer": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2}, {"methods/occlusion/scorer": "SquaredDifference"}
+    ),
+    "two scorers swapped": Edit(
+        FROM_SCORE, {"methods/occlusion/scorer": "SquaredDifference", "methods/greydanus/scorer": "OcclusionScoring"}
+    ),
+    "scale": Edit(jobs(CLIP, CLIP), {"methods/greydanus/scale": "frame"}, bundle="methods"),
+    "gain": Edit({"render": 2, "page": 2}, {"methods/occlusion/gain": 3}, bundle="methods"),
+    "two gains swapped": Edit(FROM_RENDER, {"methods/occlusion/gain": 2, "methods/greydanus/gain": 1}),
+    # Clips.
+    "a clip more, of frames that are there": Edit(
+        jobs(CLIP, FRAMES), {"clips/more": {**ONE, "frames": [9, 14], "methods": ["greydanus"]}}
+    ),
+    "a clip more, that overlaps two": Edit(
+        jobs(CLIP, FRAMES, perturb=1, score=1),
+        {"clips/more": {**ONE, "frames": [12, 27], "methods": ["greydanus"]}},
+        bundle="clips",
+        why="one has its first block, nobody the last",
+    ),
+    "a clip renamed": Edit(jobs(CLIP, FRAMES), {"clips/two": None, "clips/other": TWO}, why="its folder has its name"),
+    "a clip less": Edit({}, {"clips/two": None}),
+    "two clips swapped": Edit(
+        jobs(CLIP, collect=1, render=1, check_frames=2, render_gameplay=2, page=1),
+        {"clips/one": TWO, "clips/two": {**ONE, "methods": ["occlusion"]}},
+    ),
+    "agent of a clip": Edit(jobs(CLIP, FRAMES, rollout=1, perturb=2, score=2), {"clips/two/agent": "mine"}),
+    "agents of a family": Edit(
+        jobs(CLIP, CLIP, rollout=1, episode_length=1, check_frames=2, render_gameplay=2),
+        {"clips/whole/agent": ["mine", "breakout"]},
+        then=MINE_BLOCKS,
+        why="with a list of agents, the clips are named after them",
+    ),
+    "seed": Edit(jobs(CLIP, FRAMES, rollout=1, perturb=2, score=2), {"clips/two/seed": 2}),
+    "a seed more in a family": Edit(
+        jobs(CLIP, FRAMES, rollout=1, episode_length=1),
+        {"clips/whole/seed": [3, 4]},
+        then=MINE_BLOCKS,
+        bundle="clips",
+    ),
+    "max_steps": Edit(
+        BREAKOUT_PLAYED,
+        {"clips/one/max_steps": 30, "clips/two/max_steps": 30},
+        why="an episode is one result, and the longer one is another; so is its background",
+    ),
+    "max_steps of a whole episode": Edit(
+        MINE_PLAYED,
+        {"clips/whole/max_steps": 20},
+        then={"background": 1, "perturb": 3, "score": 3},
+        why="the background of its last frames is drawn from what comes after them",
+    ),
+    "frames: widened": Edit(jobs(CLIP, FRAMES, collect=1, render=1, perturb=2, score=2), {"clips/one/frames": [4, 27]}),
+    "frames: widened within the blocks": Edit(
+        jobs(CLIP, FRAMES, collect=1, render=1), {"clips/one/frames": [2, 22]}, bundle="clips"
+    ),
+    "frames: narrowed": Edit(jobs(CLIP, FRAMES, collect=1, render=1), {"clips/one/frames": [9, 12]}),
+    "frames: moved": Edit(jobs(CLIP, FRAMES, perturb=1, score=1), {"clips/two/frames": [20, 27]}),
+    "frames: moved to what another clip has": Edit(jobs(CLIP, FRAMES), {"clips/two/frames": [0, 11]}),
+    "frames: an open end": Edit(
+        jobs(CLIP, FRAMES, collect=1, render=1, episode_length=1),
+        {"clips/one/frames": [4, "end"]},
+        then={"perturb": 2, "score": 2},
+        bundle="methods",
+    ),
+    "frames: all": Edit(
+        jobs(CLIP, FRAMES, episode_length=1),
+        {"clips/two/frames": "all"},
+        then={"perturb": 1, "score": 1},
+        why="one has the first block",
+    ),
+    "frames: all, and from 0 to the end": Edit({}, {"clips/whole/frames": [0, "end"]}),
+    "frames: an open end that is closed": Edit(
+        jobs(CLIP, FRAMES),
+        {"clips/whole/frames": [0, 11]},
+        why="an end that happens to be the same is known as such by the jobs alone",
+    ),
+    "methods: one less": Edit({"page": 1}, {"clips/one/methods": ["greydanus"]}),
+    "methods: one more": Edit(CLIP, {"clips/two/methods": ["occlusion", "greydanus"]}, bundle="clips"),
+    "methods: in another order": Edit({"page": 1}, {"clips/one/methods": ["greydanus", "occlusion"]}),
+    "fps": Edit({"render": 2, "render_gameplay": 1, "page": 1}, {"clips/one/fps": 12}, bundle="clips"),
+    # Videos.
+    "zoom": Edit(RENDERED, {"video/zoom": 2}),
+    "style": Edit(FROM_RENDER, {"video/style": "notebook"}, bundle="blocks"),
+    "gamma": Edit(FROM_RENDER, {"video/gamma": 0.8}, bundle="clips"),
+    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}),
+    "opacity": Edit(FROM_RENDER, {"video/opacity": 0.5}, bundle="blocks"),
+    "highlight": Edit({}, {"video/highlight": "#00ff00"}, why="only the notebook's style has it", bundle="blocks"),
+    "highlight of the notebook's style": Edit(FROM_RENDER, {"video/highlight": "#00ff00", "video/style": "notebook"}),
+    "actor": Edit(FROM_RENDER, {"video/actor": "#00ff00"}),
+    "critic": Edit(FROM_RENDER, {"video/critic": "#00ff00"}),
+    "two colours swapped": Edit(FROM_RENDER, {"video/actor": "#ff2020", "video/critic": "#3060ff"}, bundle="clips"),
+}
+
+RULES: dict[str, Edit] = {
+    "a parameter more": Edit(
+        FROM_SCORE,
+        files={"workflow/rules/saliency.smk": replaced("scorer=scorer_settings", "more=1, scorer=scorer_settings")},
+    ),
+    "more memory": Edit(
+        {}, files={"workflow/rules/agents.smk": replaced("growing(500)", "growing(900)")}, bundle="blocks"
+    ),
+    "a comment": Edit({}, files={"workflow/rules/common.smk": commented}, bundle="blocks"),
+}
+
+
+# Of each script, the jobs that its edit plans.
+PLANNED: dict[str, dict[str, int]] = {
+    "fetch_checkpoint": FETCHED,
+    "rollout": PLAYED,
+    "background": jobs(FROM_BLUR, background=2),
+    "perturb": FROM_PERTURB,
+    "score": FROM_SCORE,
+    "collect": FROM_COLLECT,
+    "render": FROM_RENDER,
+    "render_gameplay": {"render_gameplay": 3, "page": 3},
+    "page": {"page": 3},
+    # They make no results, or such that stay as they are however they are made.
+    **{name: {} for name in ("check_frames", "episode_length", "list_unused", "delete_unused")},
+}
+# Files that are run for real, and with which others.
+BUNDLED_FILES = {
+    "collect.py": "methods",
+    "searchlight/clips/collect.py": "methods",
+    "searchlight/clips/draw.py": "clips",
+    "render.py": "blocks",
+    "render_gameplay.py": "methods",
+    "page.py": "methods",
+    "searchlight/clips/page/__init__.py": "methods",
+    "searchlight/clips/page/page.html": "methods",
+    "searchlight/config/models.py": "blocks",
+    "searchlight/fingerprint.py": "blocks",
+    "searchlight/config/reference.py": "blocks",
+    "list_unused.py": "clips",
+    "delete_unused.py": "clips",
+    "searchlight/store/locks.py": "clips",
+    "searchlight/store/unused.py": "clips",
+    "check_frames.py": "methods",
+    "episode_length.py": "methods",
+    "searchlight/agents/episode_length.py": "methods",
+    "searchlight/clips/check_frames.py": "methods",
+}
+
+
+def uses(script: Path, file: Path) -> bool:
+    """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
+    roots = [script]
+    for folder, members in (
+        ("agents/networks", list(registry.files("agents/networks").values())),
+        ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
+    ):
+        if registry.PACKAGE / folder / "__init__.py" in closure(script):
+            roots += [member for member in members if member is not None]
+    return any(file == root or file in closure(root) for root in roots)
+
+
+def modules() -> dict[str, Edit]:
+    """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
+    scripts, rows = ROOT / "scripts", {}
+    for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
+        using = [PLANNED[script.stem] for script in sorted(scripts.glob("*.py")) if uses(script, path)]
+        name = path.relative_to(scripts).as_posix()
+        # What two scripts plan both is planned once.
+        planned = dict(reduce(or_, map(Counter, using), Counter()))
+        then = MINE_BLOCKS if planned.get("rollout") else {}
+        if then:
+            planned |= {rule: BREAKOUT_PLAYED[rule] for rule in then}
+        rows[name] = Edit(planned, files={f"scripts/{name}": commented}, then=then, bundle=BUNDLED_FILES.get(name))
+    return rows
+
+
+MODULES = modules()
+TABLE = {**CONFIG, **RULES, **MODULES}
+BUNDLES = sorted({edit.bundle for edit in TABLE.values() if edit.bundle})
+
+
+def edit_project(project: Project, *edits: Edit) -> None:
+    """Do to a project's files what a user does."""
+    config = copy.deepcopy(BASE)
+    for edit in edits:
+        for name, change in edit.files.items():
+            change(project.folder / name)
+        for key, value in edit.config.items():
+            *path, last = key.split("/")
+            table = config
+            for part in path:
+                table = table[part]
+            table[last] = value(project.folder) if callable(value) else copy.deepcopy(value)
+            if value is None:
+                del table[last]
+    path = project.folder / "config" / "config.yaml"
+    path.unlink()
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def new_base(folder: Path) -> Project:
+    """Return a project without results, with the agent that is not bundled."""
+    project = new_project(folder)
+    archive(project.folder / "mine.zip", 1.0, 2.0)
+    edit_project(project)
+    return project
+
+
+def benchmarks(project: Project) -> dict[Job, int]:
+    """Return when each job was last run."""
+    found = (project.folder / "results" / "benchmarks").rglob("*.tsv")
+    return {job_of(path.relative_to(project.folder)): path.stat().st_mtime_ns for path in found}
+
+
+def results(project: Project) -> dict[str, Path]:
+    """Return all files of the results, but for the log of the files that were deleted."""
+    root = project.folder / "results"
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if name != "logs/delete_unused.log"}
+
+
+def count(planned: set[Job]) -> dict[str, int]:
+    return dict(Counter(job.partition("/")[0] for job in planned))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished run that all rows are edits of."""
+    project = new_base(tmp_path_factory.mktemp("reruns") / "finished")
+    project.completed()
+    return project
+
+
+@pytest.fixture(scope="module")
+def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[set[Job]]]]:
+    """The dry runs of all rows, on their way."""
+    folder = tmp_path_factory.mktemp("plans")
+    with pool(2) as workers:
+        started = {}
+        for number, (name, edit) in enumerate(TABLE.items()):
+            # Links, not copies: a dry run writes nothing, and an edited file is a new one.
+            project = Project(folder / str(number))
+            shutil.copytree(finished.folder, project.folder, copy_function=os.link)
+            edit_project(project, edit)
+            started[name] = workers.submit(plan, project.folder)
+        yield started
+        workers.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_dry_run_plans_what_must_run_and_nothing_else(plans: dict[str, Future[set[Job]]], name: str) -> None:
+    assert count(plans[name].result()) == TABLE[name].jobs
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
+    finished: Project, plans: dict[str, Future[set[Job]]], tmp_path: Path, bundle: str
+) -> None:
+    rows = {name: edit for name, edit in TABLE.items() if edit.bundle == bundle}
+    planned = set().union(*(plans[name].result() for name in rows))
+    edited, fresh = finished.copy(tmp_path / "edited"), new_base(tmp_path / "fresh")
+    for project in (edited, fresh):
+        edit_project(project, *rows.values())
+    before = benchmarks(edited)
+    for project, target in ((edited, "all"), (fresh, "all"), (edited, "delete_unused")):
+        project.completed(target)
+    ran = {job for job, stamp in benchmarks(edited).items() if stamp != before.get(job)}
+    assert planned <= ran
+    assert count(ran - planned) == jobs(*(edit.then for edit in rows.values()))
+    with pool(1) as worker:
+        assert worker.submit(plan, edited.folder).result() == set()
+    assert results(edited).keys() == results(fresh).keys()
+    for name, path in results(edited).items():
+        if not name.startswith(("logs/", "benchmarks/")):
+            assert filecmp.cmp(path, results(fresh)[name], shallow=False), name
+
+
+def test_a_third_of_the_table_is_run() -> None:
+    assert 3 * sum(edit.bundle is not None for edit in TABLE.values()) >= len(TABLE) >= 25
+
+
+def test_the_table_edits_every_key_of_the_config() -> None:
+    models: dict[str, type[BaseModel]] = {
+        "agents": Agent,
+        "perturbations": Perturbation,
+        "methods": Method,
+        "clips": ClipFamily,
+        "video": Video,
+    }
+    keys = set(Config.model_fields) - set(models)
+    keys |= {f"{table}.{key}" for table, model in models.items() for key in model.model_fields}
+    edited = {key.split("/")[0] for edit in CONFIG.values() for key in edit.config}
+    for edit in CONFIG.values():
+        for table, *path in (key.split("/") for key in edit.config):
+            # `video/zoom`, but `clips/one/fps`; a whole entry that is replaced edits no key of its own.
+            edited |= {f"{table}.{path[0]}"} if table == "video" else {f"{table}.{key}" for key in path[1:2]}
+    assert keys - edited == set()
+
+
+def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    for path in project.folder.rglob("*"):
+        if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
+            path.touch()
+    with pool(1) as worker:
+        assert worker.submit(plan, project.folder).result() == set()
+
+
+def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    edit_project(project, TABLE["fill"])
+    response = "results/responses/breakout/seed-1/window/1.zarr.zip"
+    project.completed(response)
+    (project.folder / response).unlink()  # as Snakemake does after a failure
+    with pool(1) as worker:
+        assert count(worker.submit(plan, project.folder).result()) == TABLE["fill"].jobs
+
+
+def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    edit_project(project, Edit({}, {"clips/whole/max_steps": 40}))
+    past, far = (f"results/responses/mine/seed-3/blur/{block}.zarr.zip" for block in (2, 5))
+    for path in (past, far):
+        (project.folder / path).touch()
+    assert project.snakemake("list_unused").stdout.split() == [past, far]
+    # Played again since it was counted: how long it is, nobody knows.
+    (project.folder / "results/episodes/mine/seed-3.zarr.zip").touch()
+    assert project.snakemake("list_unused").stdout.split() == [far]
+
+
+def test_a_damaged_length_is_one_line(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "results/episodes/mine/seed-3.length").write_text("")
+    done = project.snakemake()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    line = "results/episodes/mine/seed-3.length: damaged, delete it and run again (found '')"
+    assert line in done.stderr.splitlines()
