@@ -191,7 +191,7 @@ def test_every_format_gives_the_weights_that_were_saved(
     path = fetch(write(state))
     assert_holds(path, state)
     assert read_metadata(path)["network"] == "greydanus"
-        assert load_policy(path).architecture.cell == cell
+    assert load_policy(path).architecture.cell == cell
 
 
 @pytest.mark.parametrize("write", [torch_bytes, safetensors_bytes], ids=["torch", "safetensors"])
