@@ -4,10 +4,10 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
-
-
 report: "workflow/report/workflow.rst"
+
+
+configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -18,23 +18,11 @@ include: "workflow/rules/clips.smk"
 include: "workflow/rules/unused.smk"
 
 
-# A cluster's nodes may have no internet, and see no checkpoint that lies outside of this folder.
-localrules:
-    all,
-    check_frames,
-    episodes,
-    episode_length,
-    fetch_checkpoint,
-    list_unused,
-    delete_unused,
-
-
 onsuccess:
     say_unpinned()
 
 
 rule all:
-    default_target: True
     input:
         files_of_clips(),
 
@@ -47,6 +35,7 @@ rule episodes:
 
 # Results that the config does not name any more; nothing else is listed, or deleted.
 rule list_unused:
+    localrule: True
     log:
         "results/logs/list_unused.log",
     conda:
@@ -59,6 +48,7 @@ rule list_unused:
 
 
 rule delete_unused:
+    localrule: True
     log:
         "results/logs/delete_unused.log",
     conda:

@@ -2,6 +2,7 @@
 
 
 rule fetch_checkpoint:
+    localrule: True
     input:
         checkpoint=checkpoint_file,
     output:
@@ -49,6 +50,7 @@ rule rollout:
 
 # Only clips with an open end ask for it: how many blocks they need is known when their episode was played.
 checkpoint episode_length:
+    localrule: True
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
     output:

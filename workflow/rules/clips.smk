@@ -3,6 +3,7 @@
 
 # First after the episode: what is made of a clip waits until it is known that its frames are there.
 rule check_frames:
+    localrule: True
     input:
         episode=episode_of_clip,
     output:

@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
-ROOT = Path(os.path.relpath(PROJECT))
+# The project's folder, also where another workflow includes this file or uses it as a module.
+if not isinstance(workflow.current_basedir, os.PathLike):
+    sys.exit(f"{workflow.current_basedir}: found a workflow that is not in a folder of this machine, allowed: a clone")
+ROOT = Path(os.path.relpath(Path(workflow.current_basedir).parents[1]))
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
@@ -20,7 +22,7 @@ if " " in sys.executable:
 gc.set_threshold(200_000, 50, 50)
 
 # The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
-SCRIPTS = PROJECT / "scripts"
+SCRIPTS = (ROOT / "scripts").absolute()
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
 
