@@ -43,6 +43,7 @@ rule list_unused:
     params:
         patterns=patterns_of_results,
         used=files_in_use,
+        results=in_place("results/"),
     script:
         "scripts/list_unused.py"
 
@@ -56,5 +57,6 @@ rule delete_unused:
     params:
         patterns=patterns_of_results,
         used=files_in_use,
+        results=in_place("results/"),
     script:
         "scripts/delete_unused.py"

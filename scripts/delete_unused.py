@@ -7,7 +7,7 @@ with job("delete_unused", snakemake.log[0]) as notice:
     from searchlight.store.unused import delete, find_unused, in_short
 
     check_alone(".snakemake")
-    unused = find_unused("results", snakemake.params.patterns, set(snakemake.params.used))
+    unused = find_unused(snakemake.params.results, snakemake.params.patterns, set(snakemake.params.used))
     notice(in_short(unused))
     print(*unused, sep="\n")
-    delete("results", unused)
+    delete(snakemake.params.results, unused)

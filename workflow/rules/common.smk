@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-# The project's folder, also where another workflow includes this file or uses it as a module.
+# The project's folder, also where another workflow includes this file or uses it as a module. Rules of ours, and paths
+# as the module's prefix makes them.
 if not isinstance(workflow.current_basedir, os.PathLike):
     sys.exit(f"{workflow.current_basedir}: found a workflow that is not in a folder of this machine, allowed: a clone")
 ROOT = Path(os.path.relpath(Path(workflow.current_basedir).parents[1]))
+RULES, in_place = workflow.modifier.rules, workflow.modifier.path_modifier.replace_prefix
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
@@ -75,7 +77,7 @@ def code(script, agent):
 def say_unpinned():
     """Print the line that pins each checkpoint whose digest the config does not give."""
     for name, agent in settings.agents.items():
-        digest = recorded(f"results/agents/{name}/policy.safetensors").get("sha256")
+        digest = recorded(in_place(f"results/agents/{name}/policy.safetensors")).get("sha256")
         if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and digest is not None:
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
 
@@ -138,7 +140,7 @@ def source_of(name):
     agent = settings.agents[name]
     source = agent.model_dump(mode="json", include={"checkpoint", "member"})
     path = local_path(agent.checkpoint, BUNDLED)
-    there = recorded(f"results/agents/{name}/policy.safetensors")
+    there = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
     there = there if there.get("source") == agent.checkpoint else {}
     if path is not None and path.is_file():
         source["file"] = there["sha256"] = digest_of(path)

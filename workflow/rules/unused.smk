@@ -12,7 +12,7 @@ def last_frame(clip):
     if clip.frames[1] != "end":
         return clip.frames[1]
     episode, length = (
-        Path(f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}") for kind in ("zarr.zip", "length")
+        Path(in_place(f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}")) for kind in ("zarr.zip", "length")
     )
     try:
         if length.stat().st_mtime_ns >= episode.stat().st_mtime_ns:
@@ -27,7 +27,7 @@ def jobs_of_clips():
     """Return the jobs that the clips need, as rules with their wildcards."""
     jobs = set()
     for name, clip in settings.clips.items():
-        rules = [rule for rule in workflow.rules if not rule.is_checkpoint or clip.frames[1] == "end"]
+        rules = [rule for rule in RULES if not rule.is_checkpoint or clip.frames[1] == "end"]
         for method in clip.methods:
             perturbation = settings.methods[method].perturbation
             for block in blocks_of(clip.frames[0], last_frame(clip), settings.block_size):
@@ -48,4 +48,4 @@ def files_in_use(wildcards):
 
 
 def patterns_of_results(wildcards):
-    return [file for rule in workflow.rules for file in files_of(rule)]
+    return [file for rule in RULES for file in files_of(rule)]
