@@ -7,9 +7,6 @@ min_version("9.27")
 report: "workflow/report/workflow.rst"
 
 
-configfile: "config/config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lineages.smk"
 include: "workflow/rules/agents.smk"

@@ -31,12 +31,21 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.envi
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 from searchlight.agents.sources import RENEWED, local_path, recorded
-from searchlight.config.models import read_config
+from searchlight.config.models import own_config, read_config
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
+
+OWN = own_config(ROOT)
+
+
+configfile: OWN
+
+
+if workflow.is_main_process and OWN in workflow.configfiles and OWN != "config/config.yaml":
+    print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
 
 try:
     settings = read_config(config, CATALOGUE)

@@ -397,6 +397,12 @@ def _must_be_in(key: str, name: str, table: dict[str, Any]) -> None:
         raise ValueError(f"{key}: found '{name}', allowed: {', '.join(table)}")
 
 
+def own_config(root: Path) -> str:
+    """Return the config that all others are laid over: that of the working directory, or else the project's own."""
+    here = Path("config/config.yaml")
+    return str(here if here.is_file() else root / here)
+
+
 def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
     """Validate a config as Snakemake merged it, complete its agents from the catalogue and write out its clips.
 
