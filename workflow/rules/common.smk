@@ -16,15 +16,12 @@ RULES, in_place = workflow.modifier.rules, workflow.modifier.path_modifier.repla
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
-if " " in sys.executable:
-    sys.exit(f"{sys.executable}: found a space in the path of the environment, allowed: none, Snakemake cannot run it")
-
 # All that a plan is made of lives as long as it does: to look through it for garbage, again and again while it grows, took
 # a seventh of the time of a large one.
 gc.set_threshold(200_000, 50, 50)
 
 # The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
-SCRIPTS = (ROOT / "scripts").absolute()
+SCRIPTS = Path(os.path.abspath(ROOT / "scripts"))
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
 
@@ -35,8 +32,12 @@ from searchlight.config.models import own_config, read_config
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
+from searchlight.folders import unusable
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
+
+if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
+    sys.exit(line)
 
 OWN = own_config(ROOT)
 

@@ -30,13 +30,14 @@ from searchlight.config.views import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, 
 from searchlight.errors import SearchlightError, one_line
 from searchlight.saliency import plugins
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+# A name is a part of file names, together with other names and suffixes: a file system allows 255 characters.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 TABLES = ("agents", "perturbations", "methods", "clips")
 
 # What texts must match, and how a user is told.
 _NAME, _COLOUR, _DIGEST = rf"^{NAME}$", r"^#[0-9a-fA-F]{6}$", r"^[0-9a-f]{64}$"
 PATTERNS = {
-    _NAME: "letters, digits, '-' and '_', the first a letter or a digit",
+    _NAME: "at most 64 letters, digits, '-' and '_', the first a letter or a digit",
     _COLOUR: "#rrggbb",
     _DIGEST: "64 hex digits",
 }
@@ -50,6 +51,8 @@ BACKGROUND_WINDOW = 200
 
 def _checkpoint(source: str) -> str:
     scheme = urlsplit(source).scheme.lower() if "://" in source else source.partition(":")[0]
+    if "://" not in source and re.search("[{}]", source):
+        raise ValueError(f"found '{source}', allowed: no braces in a path, Snakemake takes them for wildcards")
     if "://" in source and scheme not in ("https", "http"):
         raise ValueError(f"found '{source}', allowed: https://…, a path, bundled:NAME, catalogue:NAME")
     if scheme in ("bundled", "catalogue") and not re.fullmatch(NAME, source.partition(":")[2]):
@@ -371,6 +374,18 @@ class Config(Table):
                     raise ValueError(
                         f"clips.{key}.max_steps: found {clip.max_steps}, allowed: {steps}, as clips.{other} of the "
                         "same agent and seed has it"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_no_loops(self) -> Config:
+        """Refuse names that end in the same text 20 times or more: Snakemake takes them for a loop of rules."""
+        clips = [name for key, family in self.clips.items() for name in family.clips(key)]
+        for table, names in (*((table, getattr(self, table)) for table in TABLES), ("clips", clips)):
+            for name in names:
+                if found := re.search(r"(.+?)\1{19,}$", name):
+                    raise ValueError(
+                        f"{table}.{name}: found a name that ends in '{found[1]}' 20 times or more, allowed: 19 times"
                     )
         return self
 
