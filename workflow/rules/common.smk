@@ -26,9 +26,10 @@ sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.utils import update_config
 
 from searchlight.agents.sources import RENEWED, local_path, recorded
-from searchlight.config.models import own_config, read_config
+from searchlight.config.models import own_config, read_config, typed
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
@@ -47,6 +48,9 @@ configfile: OWN
 
 if workflow.is_main_process and OWN in workflow.configfiles and OWN != "config/config.yaml":
     print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
+
+if workflow.modifier.is_main_snakefile():  # of a module, it is the outer workflow's
+    update_config(config, typed(workflow.config_settings.config))
 
 try:
     settings = read_config(config, CATALOGUE)

@@ -6,6 +6,7 @@ The models are the one source of the JSON schema in ``workflow/schemas`` and of 
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -416,6 +417,18 @@ def own_config(root: Path) -> str:
     """Return the config that all others are laid over: that of the working directory, or else the project's own."""
     here = Path("config/config.yaml")
     return str(here if here.is_file() else root / here)
+
+
+def typed(value: Any) -> Any:
+    """Return what a command line gives, with its numbers and nulls: in tables and lists, Snakemake leaves them text."""
+    if isinstance(value, dict):
+        return {key: typed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [typed(entry) for entry in value]
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
