@@ -36,6 +36,7 @@ from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.folders import unusable
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
+from searchlight.yaml_files import differing_scalars
 
 if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
     sys.exit(line)
@@ -48,6 +49,11 @@ configfile: OWN
 
 if workflow.is_main_process and OWN in workflow.configfiles and OWN != "config/config.yaml":
     print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
+
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    misread = [f"{os.path.relpath(file)}: {found}" for file in workflow.configfiles for found in differing_scalars(file)]
+    if misread:
+        sys.exit("\n".join(misread))
 
 if workflow.modifier.is_main_snakefile():  # of a module, it is the outer workflow's
     update_config(config, typed(workflow.config_settings.config))

@@ -1,0 +1,102 @@
+"""What the YAML of a config changes in silence: Snakemake reads YAML 1.1, and most people write 1.2."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+
+REPEATED = object()
+
+
+class Misread(NamedTuple):
+    """A scalar that is read as something else than stands there: its line, its key, its text, what it is read as.
+
+    A key that stands there a second time is read as ``REPEATED``: the first one is lost.
+    """
+
+    line: int
+    key: str
+    text: str
+    read: Any
+
+    def __str__(self) -> str:
+        if self.read is REPEATED:
+            return f"line {self.line}: {self.key}: found a second one, allowed: one"
+        return (
+            f"line {self.line}: {self.key}: found {self.text or 'nothing'}, read as {self.read!r}, allowed: a text in "
+            "quotes, a number in plain digits, true or false"
+        )
+
+
+# YAML 1.2's core schema. A number in another form than YAML 1.1's, such as 1e3, stays the text that Snakemake reads.
+_NULL, _BOOL, _INT, _FLOAT = (
+    re.compile(pattern)
+    for pattern in (
+        r"null|Null|NULL|~|",
+        r"true|True|TRUE|false|False|FALSE",
+        r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    )
+)
+_TAGS = {"null": _NULL, "bool": _BOOL, "int": _INT, "float": _FLOAT}
+_PREFIX = "tag:yaml.org,2002:"
+
+
+def differing_scalars(path: str | Path) -> list[Misread]:
+    """Return the plain scalars of a config that YAML 1.1 and 1.2 read differently, and keys that change or are lost.
+
+    None of a file that is JSON, or that is no YAML: Snakemake reads the one as it is, and refuses the other.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    try:
+        json.loads(text)
+    except ValueError:
+        pass
+    else:
+        return []
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+    except yaml.YAMLError:
+        return []
+    finally:
+        loader.dispose()
+    found, keys = [], set()
+    for node, key, is_key in _scalars(root, (), set()):
+        if is_key and key in keys and node.value != "<<":
+            found.append(Misread(node.start_mark.line + 1, ".".join(key), node.value, REPEATED))
+        keys |= {key} if is_key else set()
+        if node.style is not None or loader.resolve(yaml.ScalarNode, node.value, (True, False)) != node.tag:
+            continue  # in quotes, or with a tag of its own
+        kind = node.tag.removeprefix(_PREFIX)
+        read = loader.construct_object(node) if kind in (*_TAGS, "str", "timestamp") else node.value
+        if kind != "merge" and (_differs(kind, node.value, read) or (is_key and str(read) != node.value)):
+            found.append(Misread(node.start_mark.line + 1, ".".join(key), node.value, read))
+    return found
+
+
+def _differs(kind: str, text: str, read: Any) -> bool:
+    core = next((name for name, pattern in _TAGS.items() if pattern.fullmatch(text)), "str")
+    if core == kind == "int":
+        return read != int(text, 0 if text[:2] in ("0o", "0x") else 10)
+    return core != kind and (kind, core) != ("str", "float")
+
+
+def _scalars(node: Any, key: tuple[str, ...], seen: set[int]) -> Iterator[tuple[yaml.ScalarNode, tuple[str, ...], bool]]:
+    """Yield all scalars below a node with their keys, and whether they are keys themselves."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node, key, False
+    elif node is not None and id(node) not in seen:  # an alias may be of what it is in
+        seen.add(id(node))
+        for number, entry in enumerate(node.value):
+            name, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
+            inner = (*key, str(number) if name is None else str(name.value))
+            if isinstance(name, yaml.ScalarNode):
+                yield name, inner, True
+            yield from _scalars(value, inner, seen)
