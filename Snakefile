@@ -32,9 +32,9 @@ rule episodes:
 
 # Results that the config does not name any more; nothing else is listed, or deleted.
 rule list_unused:
-    localrule: True
     log:
         "results/logs/list_unused.log",
+    localrule: True
     conda:
         "environment.yml"
     params:
@@ -46,9 +46,9 @@ rule list_unused:
 
 
 rule delete_unused:
-    localrule: True
     log:
         "results/logs/delete_unused.log",
+    localrule: True
     conda:
         "environment.yml"
     params:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-
 REPEATED = object()
 
 
@@ -88,7 +87,9 @@ def _differs(kind: str, text: str, read: Any) -> bool:
     return core != kind and (kind, core) != ("str", "float")
 
 
-def _scalars(node: Any, key: tuple[str, ...], seen: set[int]) -> Iterator[tuple[yaml.ScalarNode, tuple[str, ...], bool]]:
+def _scalars(
+    node: Any, key: tuple[str, ...], seen: set[int]
+) -> Iterator[tuple[yaml.ScalarNode, tuple[str, ...], bool]]:
     """Yield all scalars below a node with their keys, and whether they are keys themselves."""
     if isinstance(node, yaml.ScalarNode):
         yield node, key, False

@@ -2,7 +2,6 @@
 
 
 rule fetch_checkpoint:
-    localrule: True
     input:
         checkpoint=checkpoint_file,
     output:
@@ -11,6 +10,7 @@ rule fetch_checkpoint:
         "results/logs/fetch_checkpoint/{agent}.log",
     benchmark:
         "results/benchmarks/fetch_checkpoint/{agent}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     threads: 1
@@ -50,7 +50,6 @@ rule rollout:
 
 # Only clips with an open end ask for it: how many blocks they need is known when their episode was played.
 checkpoint episode_length:
-    localrule: True
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
     output:
@@ -59,6 +58,7 @@ checkpoint episode_length:
         "results/logs/episode_length/{agent}/seed-{seed}.log",
     benchmark:
         "results/benchmarks/episode_length/{agent}/seed-{seed}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     threads: 1

@@ -3,7 +3,6 @@
 
 # First after the episode: what is made of a clip waits until it is known that its frames are there.
 rule check_frames:
-    localrule: True
     input:
         episode=episode_of_clip,
     output:
@@ -13,6 +12,7 @@ rule check_frames:
     benchmark:
         "results/benchmarks/check_frames/{clip}.tsv"
     priority: 100
+    localrule: True
     conda:
         "../../environment.yml"
     threads: 1

@@ -51,7 +51,9 @@ if workflow.is_main_process and OWN in workflow.configfiles and OWN != "config/c
     print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
 
 if workflow.is_main_process and workflow.modifier.is_main_snakefile():
-    misread = [f"{os.path.relpath(file)}: {found}" for file in workflow.configfiles for found in differing_scalars(file)]
+    misread = [
+        f"{os.path.relpath(file)}: {found}" for file in workflow.configfiles for found in differing_scalars(file)
+    ]
     if misread:
         sys.exit("\n".join(misread))
 
