@@ -9,6 +9,7 @@ each step of each chunk to another thread, takes ten times as long for the many 
 
 from __future__ import annotations
 
+import json
 import warnings
 import zipfile
 from collections.abc import Container, Iterator, Mapping
@@ -154,8 +155,8 @@ class Writer:
         array.append(variable.data)
 
     def attributes(self, values: Mapping[str, Any]) -> None:
-        """Set attributes of the store."""
-        self._attributes.update(values)
+        """Set attributes of the store: tables, and lists of texts, as JSON, since netCDF has neither."""
+        self._attributes.update({name: _as_text(value) for name, value in values.items()})
 
     def close(self) -> None:
         """Write what is left of the arrays, and the metadata, which zarr makes."""
@@ -169,6 +170,15 @@ class Writer:
             zarr.consolidate_metadata(group.store)
         for key, content in sorted(files.items()):
             _add(self._archive, key, content.to_bytes())
+
+
+def _as_text(value: Any) -> Any:
+    of_texts = isinstance(value, list) and any(isinstance(entry, str) for entry in value)
+    return json.dumps(value) if of_texts or isinstance(value, dict) else value
+
+
+def _from_text(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
 
 
 @contextmanager
@@ -185,7 +195,7 @@ class Reader:
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path = path
-        self.attributes: dict[str, Any] = dict(group.attrs)
+        self.attributes = {name: _from_text(value) for name, value in group.attrs.items()}
         self._arrays = dict(group.arrays())
 
     def names(self) -> list[str]:
