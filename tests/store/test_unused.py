@@ -63,16 +63,42 @@ def test_what_a_killed_job_left_goes_with_its_result() -> None:
     assert everything() == of_used
 
 
-def test_links_are_not_followed(tmp_path: Path) -> None:
+def test_results_on_another_disk_are_results_and_links_stay(tmp_path: Path) -> None:
     write("elsewhere/1.zip", "elsewhere/2.zip", "results/maps/c/1.zip")
     Path("results/maps/b").symlink_to(tmp_path / "elsewhere")
     Path("results/maps/c/2.zip").symlink_to(tmp_path / "elsewhere" / "2.zip")
     Path("results/maps/c/.partial-3.zip").symlink_to(tmp_path / "elsewhere")
+    write("elsewhere/own.txt")
     found = ["results/maps/c/.partial-3.zip", "results/maps/c/1.zip", "results/maps/c/2.zip"]
-    assert unused() == found
+    assert unused() == ["results/maps/b/1.zip", "results/maps/b/2.zip", *found]
     delete("results", map(Path, found))
-    assert everything() == {"elsewhere/1.zip", "elsewhere/2.zip"}
+    assert everything() == {"elsewhere/1.zip", "elsewhere/2.zip", "elsewhere/own.txt"}
+    delete("results", map(Path, unused()))
+    assert everything() == {"elsewhere/own.txt"}
+    Path("elsewhere/own.txt").unlink()
+    write("elsewhere/1.zip")
+    delete("results", map(Path, unused()))
     assert Path("results/maps/b").is_symlink()
+    assert Path("elsewhere").is_dir()
+
+
+def test_what_is_used_by_another_path_is_used(tmp_path: Path) -> None:
+    write("shared/1.zip", "shared/3.zip", "results/maps/d/4.zip")
+    Path("results/maps/a").symlink_to(tmp_path / "shared")
+    Path("results/maps/b").symlink_to(tmp_path / "shared")
+    Path("results/maps/e").symlink_to("d")
+    assert unused() == ["results/maps/a/3.zip", "results/maps/b/3.zip", "results/maps/d/4.zip"]
+    delete("results", map(Path, unused()))
+    assert everything() == {"shared/1.zip"}
+
+
+def test_links_in_circles_end(tmp_path: Path) -> None:
+    write("results/maps/b/1.zip")
+    Path("results/maps/c").symlink_to(tmp_path)
+    Path("results/maps/d").symlink_to("/")
+    Path("results/maps/e").symlink_to("e")
+    Path("results/x").symlink_to("/")
+    assert unused() == ["results/maps/b/1.zip"]
 
 
 def test_a_folder_of_results_that_is_a_link_is_a_folder(tmp_path: Path) -> None:

@@ -1,19 +1,21 @@
 """Results that the config does not name any more: found by their paths, and deleted.
 
-What no rule could have written is not a result, and is left alone: a user's own files, and all behind a linked folder.
+What no rule could have written is not a result, and is left alone: a user's own files. Results behind a linked folder
+are results, such as those on another disk; but none is unused that is a used one by another path.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from searchlight.store.files import PARTIAL, remove
 
 
-def find_unused(results: str | Path, patterns: Iterable[str], used: Container[str]) -> list[Path]:
+def find_unused(results: str | Path, patterns: Iterable[str], used: Iterable[str]) -> list[Path]:
     """Return the results that are not used, and what jobs that were killed left of such, sorted.
 
     Args:
@@ -21,12 +23,15 @@ def find_unused(results: str | Path, patterns: Iterable[str], used: Container[st
         patterns: paths that the rules write, from where ``results`` is, with wildcards in braces.
         used: such paths that the config names.
     """
-    shapes = re.compile("|".join(sorted({_shape(pattern) for pattern in patterns})))
+    shapes = [_shape(pattern) for pattern in patterns]
+    files = _any_of("/".join(parts) for parts in shapes)
+    folders = _any_of("/".join(parts[:depth]) for parts in shapes for depth in range(1, len(parts)))
+    real = cache(os.path.realpath)
+    kept = {(real(path.parent), path.name) for path in map(Path, used)}
     found = []
-    for path in _entries(Path(results)):
-        names = [owner.as_posix() for owner in _owners(path)]
-        of_rules = [name for name in names if shapes.fullmatch(name)]
-        if of_rules and not any(name in used for name in of_rules):
+    for path in _entries(Path(results), folders):
+        owners = [owner for owner in _owners(path) if files.fullmatch(owner.as_posix())]
+        if owners and not any((real(owner.parent), owner.name) in kept for owner in owners):
             found.append(path)
     return sorted(found)
 
@@ -41,7 +46,7 @@ def delete(results: str | Path, unused: Iterable[Path]) -> None:
     for path in unused:
         remove(path)
         for folder in path.parents:
-            if folder == Path(results) or any(folder.iterdir()):
+            if folder == Path(results) or folder.is_symlink() or any(folder.iterdir()):
                 break
             folder.rmdir()
 
@@ -51,17 +56,32 @@ def _size(path: Path) -> int:
     return sum(file.lstat().st_size for file in files)
 
 
-def _shape(pattern: str) -> str:
-    """Return the regular expression of a path whose wildcards may have any value."""
-    parts = re.split(r"\{[^{}]*\}", pattern)
-    return "[^/]+".join(re.escape(part) for part in parts)
+def _shape(pattern: str) -> list[str]:
+    """Return the regular expressions of a path's parts, whose wildcards may have any value."""
+    any_value = "\0"  # in no path
+    parts = re.sub(r"\{[^{}]*\}", any_value, pattern).split("/")
+    return [re.escape(part).replace(any_value, "[^/]+") for part in parts]
 
 
-def _entries(results: Path) -> Iterator[Path]:
-    """Yield the files in a folder, and the folders that are partial results as a whole."""
-    for folder, folders, files in os.walk(results):
+def _any_of(shapes: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(set(shapes))))
+
+
+def _entries(results: Path, shapes: re.Pattern[str]) -> Iterator[Path]:
+    """Yield the files in folders that rules write to, and the folders that are partial results as a whole.
+
+    Linked folders are followed, but for those that are in ``results`` by another path.
+    """
+    inside = Path(os.path.realpath(results))
+    for folder, folders, files in os.walk(results, followlinks=True):
         yield from (Path(folder, name) for name in (*files, *folders) if name in files or name.startswith(PARTIAL))
-        folders[:] = [name for name in folders if not name.startswith(PARTIAL)]
+        paths = [Path(folder, name) for name in folders if not name.startswith(PARTIAL)]
+        folders[:] = [
+            path.name
+            for path in paths
+            if shapes.fullmatch(path.as_posix())
+            and not (path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(inside))
+        ]
 
 
 def _owners(path: Path) -> list[Path]:
