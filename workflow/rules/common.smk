@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-# The project's folder, also where another workflow includes this file or uses it as a module. Rules of ours, and paths
-# as the module's prefix makes them.
+# The project's folder, also where another workflow includes this file or uses it as a module. Rules that are not ours,
+# and paths as the module's prefix makes them.
 if not isinstance(workflow.current_basedir, os.PathLike):
     sys.exit(f"{workflow.current_basedir}: found a workflow that is not in a folder of this machine, allowed: a clone")
 ROOT = Path(os.path.relpath(Path(workflow.current_basedir).parents[1]))
-RULES, in_place = workflow.modifier.rules, workflow.modifier.path_modifier.replace_prefix
+OTHERS, in_place = set(workflow.modifier.rules), workflow.modifier.path_modifier.replace_prefix
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 

@@ -1,6 +1,8 @@
 # What is no longer asked for: results whose paths the config does not give any more.
 from snakemake.io import apply_wildcards
 
+RULES = workflow.modifier.rules - OTHERS  # of those that follow, none makes results
+
 
 def files_of(rule):
     """Return the paths that a rule writes, with their wildcards."""
