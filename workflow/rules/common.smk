@@ -29,14 +29,14 @@ from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 from snakemake.utils import update_config
 
 from searchlight.agents.sources import RENEWED, local_path, recorded
+from searchlight.config.folders import unusable
 from searchlight.config.models import own_config, read_config, typed
 from searchlight.config.views import LAYERS
+from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
-from searchlight.folders import unusable
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
-from searchlight.yaml_files import differing_scalars
 
 if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
     sys.exit(line)
@@ -64,6 +64,7 @@ try:
     settings = read_config(config, CATALOGUE)
 except SearchlightError as error:
     sys.exit(str(error))
+
 
 def growing(amount):
     """Return a resource that doubles with every attempt: a job that was killed for want of it is given more."""

@@ -37,20 +37,32 @@ def lineage_of_saliency(agent, seed, method):
 @cache
 def lineage_of_clip(clip, method):
     saliency = lineage_of_saliency(settings.clips[clip].agent, settings.clips[clip].seed, method)
-    return lineage(code("collect", settings.clips[clip].agent), saliency, clip_settings(SimpleNamespace(clip=clip, method=method)))
+    return lineage(
+        code("collect", settings.clips[clip].agent), saliency, clip_settings(SimpleNamespace(clip=clip, method=method))
+    )
 
 
 @cache
 def lineage_of_gameplay(clip):
     wildcards = SimpleNamespace(clip=clip)
     played = lineage_of_episode(settings.clips[clip].agent, settings.clips[clip].seed)
-    return lineage(code("render_gameplay", settings.clips[clip].agent), played, clip_frames(wildcards), gameplay_settings(wildcards))
+    return lineage(
+        code("render_gameplay", settings.clips[clip].agent),
+        played,
+        clip_frames(wildcards),
+        gameplay_settings(wildcards),
+    )
 
 
 @cache
 def lineage_of_videos(clip, method):
     wildcards = SimpleNamespace(clip=clip, method=method)
-    return lineage(code("render", settings.clips[clip].agent), lineage_of_clip(clip, method), video_settings(wildcards), gain_settings(wildcards))
+    return lineage(
+        code("render", settings.clips[clip].agent),
+        lineage_of_clip(clip, method),
+        video_settings(wildcards),
+        gain_settings(wildcards),
+    )
 
 
 def policy_lineage(wildcards):
@@ -92,4 +104,9 @@ def videos_lineage(wildcards):
 
 def page_lineage(wildcards):
     videos = [lineage_of_videos(wildcards.clip, method) for method in settings.clips[wildcards.clip].methods]
-    return lineage(code("page", settings.clips[wildcards.clip].agent), lineage_of_gameplay(wildcards.clip), videos, page_settings(wildcards))
+    return lineage(
+        code("page", settings.clips[wildcards.clip].agent),
+        lineage_of_gameplay(wildcards.clip),
+        videos,
+        page_settings(wildcards),
+    )

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import Project, new_project, save
-from searchlight.config import read_config, typed
+from helpers.files import save
+from helpers.project import Project, new_project
+from searchlight.config.folders import unusable
+from searchlight.config.models import read_config, typed
+from searchlight.config.yaml_files import REPEATED, differing_scalars
 from searchlight.errors import SearchlightError
-from searchlight.folders import unusable
-from searchlight.store import Variable, load
-from searchlight.yaml_files import REPEATED, differing_scalars
+from searchlight.store.zarr import Variable, load
 
 TINY = {
     "block_size": 8,
