@@ -27,7 +27,7 @@ from pydantic import (
 from searchlight import registry
 from searchlight.agents import preprocessings
 from searchlight.config.arguments import Float, Int, PositiveInt, Table
-from searchlight.config.views import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
+from searchlight.config.playable import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
 from searchlight.errors import SearchlightError, one_line
 from searchlight.saliency import plugins
 

@@ -1,0 +1,170 @@
+"""A preprocessing of other sizes and a network of another kind fit without a change elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.geometry import OBSERVATION, SCREEN, architecture
+from helpers.geometry import preprocessing as built
+from searchlight.agents.networks.greydanus import GreydanusPolicy
+from searchlight.agents.policy import Factored, Memory
+from searchlight.agents.preprocessing import Changed, PreparedFrame, Preprocessing
+from searchlight.agents.rollout import check_takes
+from searchlight.errors import SearchlightError
+from searchlight.saliency.engine import Engine, WholeForwards, make_engine
+from searchlight.saliency.perturbation import Perturbation
+from searchlight.store.zarr import load
+from torch import Tensor, nn
+
+SIDE = 60
+
+
+class Thinned(Preprocessing):
+    """Every third row and every second column of the middle of the red channel, 60x60."""
+
+    def __init__(self) -> None:
+        self.screen, self.shape, self.seen = SCREEN, (SIDE, SIDE), (20, 20 + 3 * SIDE, 30, 30 + 2 * SIDE)
+
+    def prepare(self, screen: np.ndarray) -> PreparedFrame:
+        return ThinnedFrame(screen)
+
+    def reached(self, boxes: np.ndarray) -> np.ndarray:
+        found = -(-(boxes - [20, 20, 30, 30]) // [3, 3, 2, 2]).clip(-(10**6), SIDE)
+        found = found.clip(0, SIDE)
+        found[(found[:, 0] >= found[:, 1]) | (found[:, 2] >= found[:, 3]) | (boxes[:, 1] == 0)] = 0
+        return found
+
+    def needed(self, boxes: np.ndarray) -> np.ndarray:
+        return boxes * [3, 3, 2, 2] + [20, 20, 30, 30]
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        return 20 + 3.0 * np.arange(SIDE), 30 + 2.0 * np.arange(SIDE)
+
+
+class ThinnedFrame(PreparedFrame):
+    def __init__(self, screen: np.ndarray) -> None:
+        self.observation = screen[20 : 20 + 3 * SIDE : 3, 30 : 30 + 2 * SIDE : 2, 0].astype(np.float32) / 255
+
+    def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
+        values = parts[:, ::3, ::2, 0].astype(np.float32) / 255
+        yield Changed(np.arange(len(parts)), self.observation, corners, values)
+
+    def observe_other(self, screen: np.ndarray) -> np.ndarray:
+        return ThinnedFrame(screen).observation
+
+
+class Pooled(nn.Module):
+    """A network that the engine does not know: one whose convolution is followed by a pooling. It has no memory."""
+
+    actions = 3
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.convolution, self.heads = nn.Conv2d(1, 4, 5, stride=3), nn.Linear(4 * ((side - 5) // 3 // 2) ** 2, 4)
+
+    def initial_memory(self) -> dict[str, Tensor]:
+        return {}
+
+    def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        seen = nn.functional.max_pool2d(torch.tanh(self.convolution(observation)), 2)
+        outputs = self.heads(seen[..., : seen.shape[2], :].flatten(1)[:, : self.heads.in_features])
+        return outputs[:, :3], outputs[:, 3], dict(memory)
+
+
+SPECS: dict[str, Mapping[str, object]] = {
+    "windows": {
+        "space": "screen",
+        "perturber": {"SlidingWindow": {"window_size": [11, 8], "stride": [9, 8]}},
+        "fill": {"background": 200},
+    },
+    "colour": {
+        "space": "screen",
+        "perturber": {"RISEGrid": {"n": 8, "s": 5, "p1": 0.5, "seed": 1}},
+        "fill": [10, 90, 30],
+    },
+    "observation": {
+        "space": "observation",
+        "perturber": {"SlidingRadial": {"radius": [2, 2], "stride": [15, 15], "sigma": [2, 2]}},
+        "fill": {"blur": 2},
+    },
+}
+
+
+def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with load(episode_path) as episode:
+        frames = episode.read("frame")
+        return frames[60], np.median(frames, axis=0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("kind", ["factored", "whole"])
+@torch.inference_mode()
+def test_outputs_under_masks_are_those_of_whole_screens(kind: str, spec: dict[str, object], episode_path: Path) -> None:
+    torch.manual_seed(0)
+    preprocessing, (screen, background) = Thinned(), frame_and_background(episode_path)
+    policy = GreydanusPolicy(architecture("lstm", (1, 4, 6), 3, 16, 4, SIDE)) if kind == "factored" else Pooled(SIDE)
+    perturbation = Perturbation(dict(spec), preprocessing)
+    frame, memory = preprocessing.prepare(screen), policy.initial_memory()
+    engine = make_engine(policy, preprocessing.shape)
+    assert isinstance(engine, Engine if kind == "factored" else WholeForwards)
+    reference = engine.reference(frame.observation)
+    found = list(perturbation.patches(screen, frame, background))
+    logits, value, _, _ = engine.respond(reference, memory, found, len(perturbation.masks))
+    assert sum(len(one.masks) for one in found) >= 3
+    masks = perturbation.masks.dense(0, len(perturbation.masks))
+    for index, mask in enumerate(masks):
+        if spec["space"] == "screen":
+            fill = background if "background" in str(spec["fill"]) else np.array(spec["fill"], np.uint8)
+            kept = mask[..., None]
+            hidden = (kept * screen + (1 - kept) * fill).astype(np.uint8)
+            same = (screen == fill).all(axis=-1, keepdims=True)
+            seen = preprocessing.prepare(np.where(same, screen, hidden)).observation
+        else:
+            from scipy.ndimage import gaussian_filter
+
+            blurred = gaussian_filter(frame.observation, 2)
+            seen = frame.observation + (1 - mask) * (blurred - frame.observation)
+        expected, expected_value, _ = policy.step(torch.from_numpy(seen)[None, None], memory)
+        np.testing.assert_allclose(logits[index], expected[0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(value[index], expected_value[0].item(), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_whole_forwards_do_not_depend_on_the_batch_but_by_rounding(episode_path: Path) -> None:
+    torch.manual_seed(0)
+    policy, (screen, _) = Pooled(OBSERVATION[0]), frame_and_background(episode_path)
+    perturbation = Perturbation(dict(SPECS["colour"]), built("imresize"))
+    frame = perturbation.preprocessing.prepare(screen)
+    found, count = list(perturbation.patches(screen, frame)), len(perturbation.masks)
+    one, many = (WholeForwards(policy, batch=batch).respond(frame.observation, {}, found, count) for batch in (1, 5))
+    for ours, theirs in zip(one, many, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_network_for_other_observations_is_one_line() -> None:
+    policy = GreydanusPolicy(architecture("lstm", (1, 2), 3, 4, 4, side=84))
+    with pytest.raises(SearchlightError, match=r"^agents.mine: the checkpoint's network does not take the 80x80 obs"):
+        check_takes(policy, built("cv2"), "agents.mine")
+
+
+def test_a_preprocessing_for_other_screens_is_one_line() -> None:
+    from searchlight.agents import preprocessings
+
+    with pytest.raises(SearchlightError, match=r"^preprocessing: found a screen of 250x160 pixels, allowed: 210x160$"):
+        preprocessings.build("cv2", (250, 160))
+
+
+def test_gradients_of_the_policy_are_finite() -> None:
+    policy = GreydanusPolicy(architecture("gru", (1, 2, 2), 3, 4, 4))
+    assert isinstance(policy, Factored)
+    # Large activations: the exponential of them is infinite.
+    nn.init.constant_(policy.conv1.bias, 200.0)
+    observation = torch.rand(1, 1, *OBSERVATION, requires_grad=True)
+    logits, value, _ = policy.step(observation, policy.initial_memory())
+    (logits.sum() + value.sum()).backward()
+    assert observation.grad is not None
+    assert bool(torch.isfinite(observation.grad).all())

@@ -1,0 +1,47 @@
+"""Digests of code: what a script imports is its own, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers.project import ROOT
+from searchlight.fingerprint import closure, digest_of_code, imported
+from searchlight.registry import PACKAGE
+
+SCRIPTS = ROOT / "scripts"
+
+
+def names(script: str) -> set[str]:
+    return {path.relative_to(PACKAGE).as_posix() for path in closure(SCRIPTS / f"{script}.py")}
+
+
+def test_a_script_s_code_is_what_it_imports_directly_or_not() -> None:
+    found = names("perturb")
+    assert {"__init__.py", "job.py", "saliency/__init__.py", "saliency/perturb.py", "saliency/boxes.py"} <= found
+    assert not [name for name in found if name.startswith(("clips/", "config/models"))]
+
+
+def test_members_of_a_registry_are_code_only_where_they_are_named() -> None:
+    assert "agents/preprocessings/cv2.py" not in names("perturb")
+    script = SCRIPTS / "perturb.py"
+    cv2, imresize, neither = (
+        digest_of_code(script, {"agents/preprocessings": members}) for members in (["cv2"], ["imresize"], [])
+    )
+    assert len({cv2, imresize, neither}) == 3
+    assert digest_of_code(SCRIPTS / "render.py", {"agents/preprocessings": ["cv2"]}) == digest_of_code(
+        SCRIPTS / "render.py", {"agents/preprocessings": ["imresize"]}
+    )
+
+
+def test_a_page_s_template_is_the_page_s_code_alone() -> None:
+    assert "clips/page/page.html" in names("page")
+    assert "clips/page/page.html" not in names("render")
+
+
+def test_imports_for_type_checkers_are_no_code(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from searchlight.saliency.engine import Engine\n"
+        "def later():\n    from searchlight import crops\n"
+    )
+    assert {path.name for path in imported(script)} == {"__init__.py", "crops.py"}
