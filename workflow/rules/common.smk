@@ -42,13 +42,13 @@ if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
     sys.exit(line)
 
 OWN = own_config(ROOT)
+# Before Snakemake says what it does with it, from another thread.
+if workflow.is_main_process and not workflow.modifier.skip_configfile and OWN != "config/config.yaml":
+    print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
 
 
 configfile: OWN
 
-
-if workflow.is_main_process and OWN in workflow.configfiles and OWN != "config/config.yaml":
-    print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
 
 if workflow.is_main_process and workflow.modifier.is_main_snakefile():
     misread = [
