@@ -7,7 +7,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-cluster faults check benchmark benchmark-scale docs picture report unused unlock clean-unused clean help
+.PHONY: run test test-fast test-cluster faults check benchmark benchmark-scale docs picture report unused unlock clean-unused clean help
 
 run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -16,12 +16,15 @@ run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 test: check ## Check style, then run all tests
 	@$(RUN) python -m pytest
 
+test-fast: .venv/installed-test ## Run the unit tests: no Snakemake, no browser
+	@$(RUN) python -m pytest -m "not workflow and not browser and not cluster"
+
 test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
 	@$(BIN)/python tests/helpers/local_slurm.py
 	@$(RUN) python -m pytest -m cluster
 
 faults: .venv/installed-test ## Kill runs at 50 random moments, and compare what is made in the end (minutes)
-	@$(RUN) python -m helpers.faults
+	@$(RUN) PYTHONPATH=tests python -m helpers.faults
 
 check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
 	@$(RUN) ruff check .

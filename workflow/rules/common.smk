@@ -16,8 +16,7 @@ OTHERS, in_place = set(workflow.modifier.rules), workflow.modifier.path_modifier
 BUNDLED = ROOT / "resources" / "agents"
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
 
-# All that a plan is made of lives as long as it does: to look through it for garbage, again and again while it grows, took
-# a seventh of the time of a large one.
+# DAG objects live until exit; frequent garbage collection cost a seventh of a large dry run.
 gc.set_threshold(200_000, 50, 50)
 
 # The package beside this file, for the workflow and for its jobs: not one that happens to be installed.

@@ -1,6 +1,6 @@
 # What each result is made from, back to the checkpoint: settings and code, in a short text. Jobs have that of their
-# result as a parameter, so that they know by themselves that they are out of date; see searchlight.fingerprint. Dates cannot
-# tell it: after a clock went wrong, or where an older file came back with its date, an edit has the older one.
+# result as a parameter, so that they know by themselves that they are out of date (searchlight.fingerprint). Dates
+# cannot tell it: after a clock went wrong, or where an older file came back, an edit has the older date.
 
 
 @cache
@@ -11,7 +11,8 @@ def lineage_of_policy(agent):
 @cache
 def lineage_of_episode(agent, seed):
     played = episode_settings(SimpleNamespace(agent=agent, seed=seed))
-    return lineage(code("rollout", agent), lineage_of_policy(agent), played)
+    # The agent and the seed too: the path of a clip names neither.
+    return lineage(code("rollout", agent), lineage_of_policy(agent), played, agent, int(seed))
 
 
 @cache
