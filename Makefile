@@ -13,8 +13,8 @@ run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
 	@echo "Done: open results/clips/*/index.html"
 
-test: check ## Check style, then run all tests
-	@$(RUN) python -m pytest
+test: check ## Check style, then run all tests, two files at a time
+	@$(RUN) python -m pytest -n 2 --dist loadfile
 
 test-fast: .venv/installed-test ## Run the unit tests: no Snakemake, no browser
 	@$(RUN) python -m pytest -m "not workflow and not browser and not cluster"
