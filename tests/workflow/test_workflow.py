@@ -313,7 +313,7 @@ def test_an_address_with_another_file_and_its_pin_is_fetched_once(
 
 
 def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(project: Project) -> None:
-    module = project.folder / "scripts/searchlight/checkpoint.py"
+    module = project.folder / "scripts/searchlight/agents/checkpoint.py"
     module.write_text(module.read_text() + "\nprint('this very copy')\n")
     project.completed("results/agents/breakout/policy.safetensors", config=edited())
     assert "this very copy" in (project.folder / "results/logs/fetch_checkpoint/breakout.log").read_text()
