@@ -38,7 +38,7 @@ def digest_of_code(script: Path, members: Mapping[str, Iterable[str] | None]) ->
     roots = [script]
     for folder, named in members.items():
         if PACKAGE / folder / "__init__.py" in used:
-            found = files(folder).values() if named is None else [file_of(folder, name) for name in named]
+            found = files(folder) if named is None else [file_of(folder, name) for name in named]
             roots += [path for path in found if path is not None]
     paths = {path for root in roots for path in (root, *closure(root))}
     return lineage(sorted((_name(path), _digest(path)) for path in paths))

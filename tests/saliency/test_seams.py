@@ -64,14 +64,14 @@ class Pooled(nn.Module):
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self.convolution, self.heads = nn.Conv2d(1, 4, 5, stride=3), nn.Linear(4 * ((side - 5) // 3 // 2) ** 2, 4)
+        self.convolution, self.heads = nn.Conv2d(1, 4, 5, stride=3), nn.Linear(4 * (((side - 5) // 3 + 1) // 2) ** 2, 4)
 
     def initial_memory(self) -> dict[str, Tensor]:
         return {}
 
     def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         seen = nn.functional.max_pool2d(torch.tanh(self.convolution(observation)), 2)
-        outputs = self.heads(seen[..., : seen.shape[2], :].flatten(1)[:, : self.heads.in_features])
+        outputs = self.heads(seen.flatten(1))
         return outputs[:, :3], outputs[:, 3], dict(memory)
 
 

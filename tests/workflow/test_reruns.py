@@ -416,7 +416,7 @@ def uses(script: Path, file: Path) -> bool:
     """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
     roots = [script]
     for folder, members in (
-        ("agents/networks", list(registry.files("agents/networks").values())),
+        ("agents/networks", list(registry.files("agents/networks"))),
         ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
     ):
         if registry.PACKAGE / folder / "__init__.py" in closure(script):

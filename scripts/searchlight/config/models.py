@@ -72,7 +72,7 @@ def _plugin(kind: str) -> BeforeValidator:
 
 
 # Their files alone are looked at, so that reading a config imports no numpy.
-PREPROCESSINGS = tuple(registry.files(preprocessings.FOLDER))
+PREPROCESSINGS = registry.names(preprocessings.FOLDER)
 Preprocessing = Literal[PREPROCESSINGS]  # type: ignore[valid-type]
 
 
@@ -103,9 +103,8 @@ class Agent(Table):
     )
     preprocessing: Preprocessing | None = Field(
         None,
-        description="How a screen becomes the 80x80 observation: `cv2` (mean of RGB, halved), or `imresize` (the same "
-        "with the screen's range stretched to 0..255 first, which agents trained with `scipy.misc.imresize` expect). "
-        "May be left out for an agent of the catalogue.",
+        description="How a screen becomes what the network sees ([below](#preprocessings)). May be left out for an "
+        "agent of the catalogue.",
         examples=["cv2"],
     )
     actions: Literal["greedy", "sampled"] = Field(
@@ -145,7 +144,7 @@ class Perturbation(Table):
     """What the agent is kept from seeing, patch by patch."""
 
     space: Literal["screen", "observation"] = Field(
-        description="Change the 210x160 colour screen, then prepare it; or the 80x80 observation itself.",
+        description="Change the colour screen, then prepare it; or what the network sees, the observation, itself.",
         examples=["screen"],
     )
     perturber: Annotated[dict[str, dict[str, Any]], _plugin("perturber")] = Field(

@@ -14,6 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from searchlight import registry
+from searchlight.agents import preprocessings
 from searchlight.config.models import (
     PATTERNS,
     Agent,
@@ -71,6 +73,7 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _TABLES:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(_preprocessings())
     parts.append(_fills())
     parts.append(
         "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
@@ -148,6 +151,14 @@ for windows, 60 for radial masks, 16 for RISE. Smaller blocks spread over more c
 job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block is always whole.
 Results are bit-identical either way,
 but a changed `block_size` computes all blocks anew."""
+
+
+def _preprocessings() -> str:
+    described = [
+        f"| `{name}` | {_summary(registry.load(preprocessings.FOLDER, name).Arguments)} |"
+        for name in registry.names(preprocessings.FOLDER)
+    ]
+    return "\n".join(["## Preprocessings", "", "| name | what the network sees |", "|---|---|", *described])
 
 
 def render_schema() -> str:

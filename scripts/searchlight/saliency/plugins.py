@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from searchlight import registry
 from searchlight.config.arguments import Chance, Int, PositiveFloat, PositiveInt, Probability, Table
@@ -148,29 +148,8 @@ def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     Raises:
         SearchlightError: the specification has another form, an unknown name or wrong arguments.
     """
-    if isinstance(spec, str):
-        spec = {spec: {}}
-    spec = registry.without_nulls(spec)
-    if not isinstance(spec, dict) or len(spec) != 1:
-        raise SearchlightError(f"found {spec!r}, allowed: one name, or one name with its arguments")
-    ((name, arguments),) = spec.items()
-    arguments = {} if arguments is None else arguments
-    if not isinstance(arguments, dict) or not all(isinstance(key, str) for key in arguments):
-        raise SearchlightError(f"found {arguments!r} as the arguments of {name}, allowed: a table of names and values")
-    if name not in known(kind):
-        build(kind, name, arguments)
-        return {name: arguments}
-    model = known(kind)[name]
-    try:
-        return {name: model(**arguments).model_dump(mode="json")}
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "missing":
-            what = f"{name}.{key} is missing"
-        elif first["type"] == "extra_forbidden":
-            what = f"{name} has no argument '{key}'"
-        else:
-            what = f"{name}.{key}: found {first['input']!r} ({one_line(ValueError(first['msg']))})"
-        allowed = ", ".join(model.model_fields) or "no arguments"
-        raise SearchlightError(f"{what}, allowed: {allowed}") from error
+    name, arguments = registry.name_and_arguments(spec)
+    if name in known(kind):
+        return {name: registry.complete(name, known(kind)[name], arguments)}
+    build(kind, name, arguments)
+    return {name: arguments}

@@ -8,7 +8,6 @@ like its own; and ``build(tensors, source)``, which returns a ``searchlight.agen
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import ModuleType
 
 import numpy as np
 
@@ -25,10 +24,11 @@ def find(shapes: Mapping[str, tuple[int, ...]], source: str) -> str:
     Raises:
         SearchlightError: no network has such tensors.
     """
-    for name, member in registry.members(FOLDER).items():
+    members = {name: registry.load(FOLDER, name) for name in registry.names(FOLDER)}
+    for name, member in members.items():
         if member.fits(shapes):
             return name
-    allowed = "; or ".join(member.TENSORS for member in registry.members(FOLDER).values())
+    allowed = "; or ".join(member.TENSORS for member in members.values())
     raise SearchlightError(f"{source}: not a known network: found the tensors {some(shapes)}; allowed: {allowed}")
 
 
@@ -38,8 +38,7 @@ def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
     Raises:
         SearchlightError: there is no such network, or the tensors are not its own.
     """
-    member: ModuleType = registry.load(FOLDER, name)
-    return member.build(tensors, source)
+    return registry.load(FOLDER, name).build(tensors, source)
 
 
 def some(names: Iterable[str]) -> str:

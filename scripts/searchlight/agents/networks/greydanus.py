@@ -16,17 +16,12 @@ from torch import Tensor, nn
 
 from searchlight.agents.networks import some
 from searchlight.agents.policy import Memory
-from searchlight.config.arguments import Table
 from searchlight.errors import SearchlightError
 
 TENSORS = "conv1, conv2, … (3x3), one of lstm or gru, actor_linear, critic_linear"
 STRIDE, PADDING = 2, 1
 GATES = {"lstm": 4, "gru": 3}
 MEMORY = {"lstm": ("h", "c"), "gru": ("h",)}
-
-
-class Arguments(Table):
-    """Convolutions with ELU, an LSTM or GRU cell, an actor and a critic (Greydanus et al. 2018)."""
 
 
 @dataclass(frozen=True)

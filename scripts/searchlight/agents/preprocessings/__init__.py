@@ -1,6 +1,7 @@
 """Preprocessings: ways to make an observation from a screen. A registry (``searchlight.registry``).
 
-A member has ``Arguments`` and ``build(screen, arguments)``, which returns a ``searchlight.agents.preprocessing``
+A member has ``Arguments``, a pydantic model whose docstring describes the member, and ``build(screen, arguments)``,
+which returns a ``searchlight.agents.preprocessing``
 ``Preprocessing`` for screens of a height and width, or raises ``SearchlightError`` for screens that it is not for.
 """
 
@@ -31,8 +32,8 @@ def build(spec: str | dict[str, dict[str, Any]], screen: tuple[int, int], key: s
         SearchlightError: there is no such preprocessing, or it is not for such screens.
     """
     try:
-        ((name, arguments),) = registry.check(FOLDER, spec).items()
+        name, arguments = registry.name_and_arguments(spec)
         member = registry.load(FOLDER, name)
-        return member.build(screen, member.Arguments(**arguments))
+        return member.build(screen, member.Arguments(**registry.complete(name, member.Arguments, arguments)))
     except SearchlightError as error:
         raise SearchlightError(f"{key}: {error}") from error

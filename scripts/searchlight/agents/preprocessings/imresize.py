@@ -34,7 +34,7 @@ MAX_WHOLE = 32
 
 
 class Arguments(Table):
-    """As `cv2`, with the screen's range stretched to 0..255 first, as `scipy.misc.imresize` did."""
+    """As `cv2`, with the screen's range stretched to 0..255 first: for agents trained with `scipy.misc.imresize`."""
 
 
 class _Frame(PreparedFrame):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from searchlight.config.views import LAYERS
+from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.store.files import read_sealed, write_text
 from searchlight.store.zarr import load
 
@@ -48,6 +48,8 @@ def write_page(
         colours: ``#rrggbb`` of the ``actor`` and the ``critic`` where both are in one frame.
     """
     pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
+    with load(clip_paths[0]) as store:
+        shape = store.shape("frame")[1:3]
     embedded = {"gameplay": gameplay}
     for index, method in enumerate(methods):
         of_method = dict(zip(LAYERS, videos[index * len(LAYERS) : (index + 1) * len(LAYERS)], strict=True))
@@ -60,7 +62,10 @@ def write_page(
         f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
         for name, path in embedded.items()
     )
+    height, width = shape
     parts = {
+        "height": str(height + STRIP_HEIGHT),
+        "width": str(width),
         "title": html.escape(f"{clip} – Searchlight"),
         "data": json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"),
         "videos": blocks,
