@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("check_frames", snakemake.log[0], snakemake.threads):
+with job("check_frames", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
     from searchlight.clips.check_frames import check_frames
 
     check_frames(

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("collect", snakemake.log[0], snakemake.threads) as notice:
+with job("collect", snakemake.log[0], snakemake.threads, snakemake.params.lineage) as notice:
     from searchlight.clips.collect import collect_clip
 
     collect_clip(

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("fetch_checkpoint", snakemake.log[0], snakemake.threads) as notice:
+with job("fetch_checkpoint", snakemake.log[0], snakemake.threads, snakemake.params.lineage) as notice:
     from searchlight.agents.checkpoint import fetch_checkpoint
 
     fetch_checkpoint(

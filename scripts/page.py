@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("page", snakemake.log[0], snakemake.threads):
+with job("page", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
     from searchlight.clips.page import write_page
 
     write_page(

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("perturb", snakemake.log[0], snakemake.threads):
+with job("perturb", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
     from searchlight.saliency.perturb import perturb_block
 
     perturb_block(

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("render", snakemake.log[0], snakemake.threads):
+with job("render", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
     from searchlight.clips.draw import Style
     from searchlight.clips.render import render_method
     from searchlight.config.views import LAYERS

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("render_gameplay", snakemake.log[0], snakemake.threads):
+with job("render_gameplay", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
     from searchlight.clips.render import render_gameplay
 
     render_gameplay(

@@ -2,7 +2,7 @@
 
 from searchlight.job import job
 
-with job("rollout", snakemake.log[0], snakemake.threads) as notice:
+with job("rollout", snakemake.log[0], snakemake.threads, snakemake.params.lineage) as notice:
     from searchlight.agents.rollout import play_episode
 
     agent, seed = snakemake.wildcards.agent, int(snakemake.wildcards.seed)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from searchlight.errors import OF_DISKS, SearchlightError, one_line
+from searchlight.store.records import declare
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -30,12 +31,12 @@ _MALLOPT = {-3: 32 * 1024**2, -1: 2**30, -2: 64 * 1024**2}
 
 
 @contextmanager
-def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str], None]]:
+def job(name: str, log: str | Path, threads: int = 1, lineage: str | None = None) -> Iterator[Callable[[str], None]]:
     """Run a job: all that it and its libraries print goes to ``log``; a failure is one line on the terminal.
 
     The number of threads that numerical libraries may use is set here, before they are imported. On an error the
     line names the log, and the process exits with 1; the traceback of anything but a ``SearchlightError`` goes to
-    the log.
+    the log. ``lineage`` is written into all results of the job.
 
     Yields:
         A function that says one line to the user: in the log, and on the terminal. Where that is a screen on which
@@ -43,6 +44,7 @@ def job(name: str, log: str | Path, threads: int = 1) -> Iterator[Callable[[str]
     """
     _end_with_parent()
     limit_threads(threads)
+    declare(lineage)
     warnings.simplefilter("ignore")  # libraries' advice to their own developers
     log = Path(log)
     sys.stdout.flush()

@@ -15,7 +15,8 @@ from moto.server import ThreadedMotoServer
 
 pytestmark = pytest.mark.workflow
 
-CONFIG = edited(("clips/small/frames", [6, 9]), ("clips/small/max_steps", 12), ("clips/small/methods", ["occlusion"]))
+SMALL = (("clips/small/frames", [6, 9]), ("clips/small/max_steps", 12), ("clips/small/methods", ["occlusion"]))
+CONFIG = edited(*SMALL)
 STORAGE = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/a/folder")
 
 
@@ -73,3 +74,16 @@ def test_a_second_run_plans_nothing_nor_does_a_fresh_checkout(remote: Project, t
     for project in (remote, fresh):
         done = project.snakemake(*STORAGE, "--dry-run", config=CONFIG)
         assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_a_fresh_checkout_with_another_config_plans_what_is_of_another(remote: Project, tmp_path: Path) -> None:
+    fresh = new_project(tmp_path / "fresh")
+    other = edited(*SMALL, ("methods/occlusion/scale", "none"))
+    done = fresh.snakemake(*STORAGE, "--dry-run", config=other)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert {rule for rule in ("perturb", "score", "collect", "render", "page") if f"rule {rule}:" in text} == {
+        "collect",
+        "render",
+        "page",
+    }, text

@@ -144,6 +144,7 @@ def checkpoint_file(wildcards):
 
     Its date says nothing, a checkout changes it: what tells of another file is its digest, in checkpoint_source.
     """
+    watch_records()
     path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
     return [local(ancient(str(path)))] if path is not None and path.is_file() else []
 

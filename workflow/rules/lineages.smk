@@ -80,7 +80,7 @@ def background_lineage(wildcards):
 
 def clip_episode_lineage(wildcards):
     clip = settings.clips[wildcards.clip]
-    return lineage_of_episode(clip.agent, clip.seed)
+    return lineage(lineage_of_episode(clip.agent, clip.seed), clip_frames(wildcards))
 
 
 def responses_lineage(wildcards):

@@ -24,9 +24,10 @@ from safetensors.numpy import save
 
 from searchlight.agents import networks
 from searchlight.agents.policy import Policy
-from searchlight.agents.sources import METADATA, RENEWED, local_path
+from searchlight.agents.sources import LINEAGE, METADATA, RENEWED, local_path
 from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.store.files import PARTIAL, digest_of, written_whole
+from searchlight.store.records import declared
 
 if TYPE_CHECKING:
     import requests
@@ -88,6 +89,7 @@ def fetch_checkpoint(
         "network": network,
         "actions": policy.actions,
         **({RENEWED: True} if renewed else {}),
+        **({LINEAGE: declared()} if declared() is not None else {}),
     }
     with written_whole(output) as partial:
         # One entry, since the order of several is not kept, and equal weights should be equal bytes.
@@ -114,7 +116,8 @@ def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise damaged(path, error) from error
     if found != checksum:
         raise damaged(path, f"found the checksum {found}, allowed: {checksum}")
-    metadata.pop(RENEWED, None)
+    for key in (RENEWED, LINEAGE):
+        metadata.pop(key, None)
     return tensors, metadata
 
 

@@ -10,6 +10,8 @@ from typing import Any
 METADATA = "searchlight"
 # And, among that, that they replace those of another digest.
 RENEWED = "renewed"
+# And the lineage of the weights, as ``searchlight.store.records`` finds it.
+LINEAGE = "lineage"
 
 
 def local_path(checkpoint: str, bundled: str | Path) -> Path | None:

@@ -54,7 +54,7 @@ def read_length(file: TextIO) -> int:
     Raises:
         SearchlightError: the file holds something else.
     """
-    text = file.read()
+    text = file.readline()  # its lineage follows
     length = text.partition(" ")[0]
     if not (length.isascii() and length.isdecimal() and text == length_line(int(length))):
         raise damaged(file.name, f"found {text[:20]!r}")

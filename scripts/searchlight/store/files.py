@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from searchlight.errors import FULL, SearchlightError, damaged
+from searchlight.store.records import declared, mark
 
 # What the name of a result begins with while it is written. What follows its name is of its writer's choosing.
 PARTIAL = ".partial-"
@@ -56,7 +57,13 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text as a whole file, in UTF-8; raise as ``written_whole`` does."""
+    """Write a text as a whole file, in UTF-8; raise as ``written_whole`` does.
+
+    The lineage follows it, in lines of text as a line, and in HTML as a comment.
+    """
+    if declared() is not None:
+        lineage = mark().decode()
+        text += f"<!-- {lineage} -->\n" if Path(path).suffix == ".html" else f"{lineage}\n"
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -70,9 +77,13 @@ def _is_about(error: BaseException, partial: Path) -> bool:
 
 
 def seal(path: Path) -> None:
-    """Append a checksum to a video: unlike a store's, its format has none."""
+    """Append its lineage and a checksum to a video: unlike a store's, its format has none."""
     with path.open("r+b") as file:
         checksum = zlib.crc32(file.read())
+        if declared() is not None:
+            box = (8 + len(mark())).to_bytes(4, "big") + b"free" + mark()
+            file.write(box)
+            checksum = zlib.crc32(box, checksum)
         file.write(_SEAL + checksum.to_bytes(4, "big"))
 
 

@@ -27,6 +27,7 @@ from zarr.storage import MemoryStore, ZipStore
 
 from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.store.files import written_whole
+from searchlight.store.records import mark
 
 CHUNK_FRAMES = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -188,6 +189,7 @@ def create(path: str | Path) -> Iterator[Writer]:
         writer = Writer(archive)
         yield writer
         writer.close()
+        archive.comment = mark()
 
 
 class Reader:

@@ -1,0 +1,99 @@
+# What Snakemake has no record of: results that were copied, or that another checkout made in the same bucket. It would
+# take them for up to date, whatever the config says. They have their lineage in themselves, and are asked for it where
+# Snakemake looks for its own record; see searchlight.store.records. So they are planned as any result with other parameters.
+from concurrent.futures import ThreadPoolExecutor
+
+from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
+
+from searchlight.errors import one_line
+from searchlight.store.records import found_in, place, read_lineage
+
+# As many as boto keeps connections.
+READERS = 10
+# A result in a bucket is some seconds younger than its record says.
+UPLOAD = 60
+
+
+def missing(file):
+    """Return whether a result is known not to be there, without looking again."""
+    known = workflow.iocache.exists_in_storage if file.is_storage else workflow.iocache.exists_local
+    return workflow.iocache.active and file in known and not known[file]
+
+
+def lineage_in(file):
+    """Return the lineage in a result, '' where it has none, or None where there is no such result."""
+    try:
+        return (lineage_in_storage(file) if file.is_storage else read_lineage(file)) or ""
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever a storage's own library raises
+        raise WorkflowError(f"{file}: cannot be read: {one_line(error)}") from error
+
+
+def lineage_in_storage(file):
+    """Return the lineage in a result that is elsewhere: of a bucket without fetching the whole."""
+    there = file.storage_object
+    if not hasattr(there, "s3obj"):
+        path = there.local_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there.retrieve_object()
+        try:
+            return read_lineage(path)
+        finally:
+            path.unlink()
+    client = there.provider.s3c.meta.client
+    try:
+        answer = client.get_object(Bucket=there.bucket, Key=there.key, Range=place(there.key))
+    except client.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise FileNotFoundError from error
+        if code == "InvalidRange":  # it is empty
+            return None
+        raise
+    return found_in(answer["Body"].read())
+
+
+def recorded_here(file, record):
+    """Return whether a record is of the result that is there now, and not of one that had its path before."""
+    if record is None or not workflow.iocache.active or (date := workflow.iocache.mtime.get(file)) is None:
+        return record is not None
+    return record.endtime is not None and abs(date.local_or_storage() - record.endtime) <= UPLOAD * file.is_storage
+
+
+def watch_records():
+    """Let Snakemake ask results for their lineage where it has no record of them; to be called while it plans."""
+    records = workflow.persistence
+    if not workflow.is_main_process or "has_metadata" in vars(records):
+        return
+    has_metadata, params_changed = records.has_metadata, records.params_changed
+    lineages = {}
+
+    def unrecorded(files):
+        return [file for file in files if not recorded_here(file, records.metadata(file)) and not missing(file)]
+
+    def said(job):
+        """Return what those of a job's results say that are there without a record."""
+        files = unrecorded(job.output)
+        if any(file.is_storage and file not in lineages for file in files):
+            # One by one, each would wait for the server.
+            others = unrecorded({file for job in workflow.dag.jobs for file in job.output} - lineages.keys())
+            with ThreadPoolExecutor(READERS) as pool:
+                lineages.update(zip(others, pool.map(lineage_in, others)))
+        found = {file: lineages[file] if file in lineages else lineage_in(file) for file in files}
+        return {file: lineage for file, lineage in found.items() if lineage is not None}
+
+    def is_known(job):
+        return has_metadata(job) or bool(said(job))
+
+    def changes(job, file=None):
+        change, lineage_of = NO_PARAMS_CHANGE, said(job)
+        for result in job.output if file is None else [file]:
+            if result not in lineage_of:
+                change |= params_changed(job, result)
+            elif lineage_of[result] != job.params.lineage:
+                before = repr(lineage_of[result] or "unknown")
+                change |= ParamsChange({before}, {repr(job.params.lineage)}, {result})
+        return change
+
+    records.has_metadata, records.params_changed = is_known, changes
