@@ -7,14 +7,25 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.planning import plan, pool
-from helpers.project import Project, new_project
+from helpers.project import ROOT, Project, new_project
 from helpers.small import edited
+from snakemake.utils import update_config
 
 pytestmark = pytest.mark.workflow
 
 SMALL = (("clips/small/frames", [6, 9]), ("clips/small/max_steps", 12), ("clips/small/methods", ["occlusion"]))
-ALL = {"rollout": 1, "check_frames": 1, "perturb": 1, "score": 1, "collect": 1, "render": 1, "render_gameplay": 1}
+ALL = {
+    "rollout": 1,
+    "background": 1,
+    "check_frames": 1,
+    "perturb": 2,
+    "score": 2,
+    "collect": 1,
+    "render": 1,
+    "render_gameplay": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +38,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def configure(project: Project, *edits: tuple[str, object]) -> None:
-    (project.folder / "config" / "config.yaml").write_text(edited(*SMALL, *edits), encoding="utf-8")
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    update_config(config, yaml.safe_load(edited(*SMALL, *edits)))
+    (project.folder / "config" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def without_records(finished: Project, folder: Path) -> Project:
@@ -52,7 +65,7 @@ def test_unchanged_results_without_a_record_are_up_to_date(finished: Project, tm
         ("methods/occlusion/scale", "none", {"collect": 1, "render": 1, "page": 1}),
         ("methods/occlusion/gain", 3, {"render": 1, "page": 1}),
         ("video/zoom", 2, {"render": 1, "render_gameplay": 1, "page": 1}),
-        ("perturbations/window/fill", 90, {"perturb": 1, "score": 1, "collect": 1, "render": 1, "page": 1}),
+        ("perturbations/window/fill", 90, {"perturb": 2, "score": 2, "collect": 1, "render": 1, "page": 1}),
         ("agents/breakout/env", "BreakoutNoFrameskip-v4", {**ALL, "page": 1}),
         ("clips/small/seed", 2, {**ALL, "page": 1}),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,8 +83,5 @@ def test_a_fresh_checkout_with_another_config_plans_what_is_of_another(remote: P
     done = fresh.snakemake(*STORAGE, "--dry-run", config=other)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    assert {rule for rule in ("perturb", "score", "collect", "render", "page") if f"rule {rule}:" in text} == {
-        "collect",
-        "render",
-        "page",
-    }, text
+    planned = re.findall(r"^ (perturb|score|collect|render|page) +\d+", text, re.MULTILINE)
+    assert planned == ["collect", "render", "page"], text
