@@ -81,7 +81,12 @@ def watch_records():
             with ThreadPoolExecutor(READERS) as pool:
                 lineages.update(zip(others, pool.map(lineage_in, others)))
         found = {file: lineages[file] if file in lineages else lineage_in(file) for file in files}
-        return {file: lineage for file, lineage in found.items() if lineage is not None}
+        # One that says nothing, but has a record, is taken as Snakemake takes it: a damaged one is to be named.
+        return {
+            file: lineage
+            for file, lineage in found.items()
+            if lineage or (lineage is not None and records.metadata(file) is None)
+        }
 
     def is_known(job):
         return has_metadata(job) or bool(said(job))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from searchlight.store.blocks import length_line
 from searchlight.store.files import write_text
+from searchlight.store.records import mark
 from searchlight.store.zarr import load
 
 
@@ -21,4 +22,4 @@ def write_length(episode_path: str | Path, output: str | Path) -> None:
     """
     with load(episode_path) as episode:
         length = episode.shape("frame")[0]
-    write_text(output, length_line(length))
+    write_text(output, length_line(length, mark().decode()))

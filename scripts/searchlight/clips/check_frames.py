@@ -7,6 +7,7 @@ from typing import Literal
 
 from searchlight.store.blocks import frames_of_clip
 from searchlight.store.files import write_text
+from searchlight.store.records import mark
 from searchlight.store.zarr import load
 
 
@@ -26,4 +27,4 @@ def check_frames(
     """
     with load(episode_path) as episode:
         wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
-    write_text(output, f"{wanted.start} {wanted.stop - 1}\n")
+    write_text(output, f"{wanted.start} {wanted.stop - 1} {mark().decode()}".rstrip() + "\n")

@@ -54,13 +54,19 @@ def read_length(file: TextIO) -> int:
     Raises:
         SearchlightError: the file holds something else.
     """
-    text = file.readline()  # its lineage follows
-    length = text.partition(" ")[0]
-    if not (length.isascii() and length.isdecimal() and text == length_line(int(length))):
+    text = file.read()
+    said = text.rpartition(" ")[0]
+    length = said.partition(" ")[0]
+    if not (length.isascii() and length.isdecimal() and text == _with_checksum(said)):
         raise damaged(file.name, f"found {text[:20]!r}")
     return int(length)
 
 
-def length_line(length: int) -> str:
-    """Return the line that says how many frames an episode has, with a checksum: any digits are a number."""
-    return f"{length} {zlib.crc32(str(length).encode()):08x}\n"
+def length_line(length: int, lineage: str) -> str:
+    """Return the line that says how many frames an episode has, and its lineage, where it has one."""
+    return _with_checksum(f"{length} {lineage}".rstrip())
+
+
+def _with_checksum(said: str) -> str:
+    """Return a line with its checksum: without one, any digits are a number."""
+    return f"{said} {zlib.crc32(said.encode()):08x}\n"

@@ -57,13 +57,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text as a whole file, in UTF-8; raise as ``written_whole`` does.
-
-    The lineage follows it, in lines of text as a line, and in HTML as a comment.
-    """
-    if declared() is not None:
-        lineage = mark().decode()
-        text += f"<!-- {lineage} -->\n" if Path(path).suffix == ".html" else f"{lineage}\n"
+    """Write a text as a whole file, in UTF-8; raise as ``written_whole`` does."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 

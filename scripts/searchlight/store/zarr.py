@@ -32,6 +32,9 @@ from searchlight.store.records import mark
 CHUNK_FRAMES = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 1
+# The last record of a zip: how it begins, its bytes without the comment, and with the longest of ours.
+_END, _END_BYTES = b"PK\5\6", 22
+_LONGEST_END = _END_BYTES + 64
 # The same two steps, as metadata names them and as they are done.
 _CODECS = (ZstdCodec(level=_LEVEL), Crc32cCodec())
 _COMPRESS, _APPEND_CHECKSUM = Zstd(level=_LEVEL).encode, CRC32C(location="end").encode
@@ -232,6 +235,7 @@ def load(path: str | Path) -> Iterator[Reader]:
     if not path.exists():
         raise SearchlightError(f"{path}: no such file")
     with _damage_named(path):
+        _check_end(path)
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
         store = ZipStore(path, mode="r")
@@ -243,6 +247,17 @@ def load(path: str | Path) -> Iterator[Reader]:
         yield reader
     finally:
         store.close()
+
+
+def _check_end(path: Path) -> None:
+    """Check that a zip's comment is whole, which zipfile does not: it says what the store is made from."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _LONGEST_END))
+        end = file.read()
+    record = end[end.rfind(_END) :]
+    comment = int.from_bytes(record[_END_BYTES - 2 : _END_BYTES], "little")
+    if not record.startswith(_END) or len(record) != _END_BYTES + comment:
+        raise ValueError("found no whole end of a zip")
 
 
 def _check_chunks(name: str, array: zarr.Array, names: Container[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.store.files import read_sealed, write_text
+from searchlight.store.records import mark
 from searchlight.store.zarr import load
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -72,7 +73,7 @@ def write_page(
     }
     # All at once, so that what was filled in is not searched again.
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))
-    write_text(output, text)
+    write_text(output, f"{text}<!-- {mark().decode()} -->\n")
 
 
 def _describe(path: str | Path, clip: str, fps: float) -> dict[str, Any]:
