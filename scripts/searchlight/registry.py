@@ -86,10 +86,13 @@ def complete(name: str, model: type[BaseModel], arguments: dict[str, Any]) -> di
         return model(**arguments).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "missing":
+        key, kind = ".".join(str(part) for part in first["loc"]), first["type"]
+        if kind in ("tuple_type", "too_long") or (kind == "missing" and len(first["loc"]) > 1):
+            argument = str(first["loc"][0])
+            raise SearchlightError(f"{name}.{argument}: found {arguments[argument]!r}, allowed: [y, x]") from error
+        if kind == "missing":
             what = f"{name}.{key} is missing"
-        elif first["type"] == "extra_forbidden":
+        elif kind == "extra_forbidden":
             what = f"{name} has no argument '{key}'"
         else:
             what = f"{name}.{key}: found {first['input']!r} ({one_line(ValueError(first['msg']))})"

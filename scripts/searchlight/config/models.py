@@ -488,13 +488,14 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
     return models.get(str(location[0])) if len(location) == 2 else None
 
 
-# Keys that take several types: pydantic fails once for each of them, and a user is told of all in one.
-_SEVERAL_TYPES = {
+# Keys that take several types, or lists: pydantic fails once for each of them, and a user is told of all in one.
+_IN_WORDS = {
     ("perturbations", "fill"): "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or "
     "[red, green, blue]; one of them, an overlay takes out the other by null",
     ("clips", "agent"): "a name of agents, or a list of them",
     ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
     ("clips", "frames"): "[first, last], [first, end] or all",
+    ("clips", "methods"): "a list of names of methods, at least one",
 }
 
 
@@ -504,13 +505,14 @@ def _explain(found: dict[str, Any]) -> str:
     if location and location[-1] == "[key]":
         key = ".".join(str(part) for part in location[:-2])
         return f"{key}: found the name {found['input']!r}, allowed: {PATTERNS[_NAME]}"
-    several = _SEVERAL_TYPES.get((location[0], location[2])) if len(location) > 3 else None
-    location = location[:3] if several else location
+    kind, context = found["type"], found.get("ctx", {})
+    of_value = len(location) > 3 or (len(location) == 3 and kind not in ("missing", "extra_forbidden", "value_error"))
+    in_words = _IN_WORDS.get((location[0], location[2])) if of_value else None
+    location = location[:3] if in_words else location
     key = ".".join(str(part) for part in location)
     model = _model_at(tuple(location[:-1])) if location else None
-    kind, context = found["type"], found.get("ctx", {})
-    if several:
-        return f"{key}: found {found['input']!r}, allowed: {several}"
+    if in_words:
+        return f"{key}: found {found['input']!r}, allowed: {in_words}"
     if kind == "extra_forbidden" and model is not None:
         return f"{key}: unknown key, allowed: {', '.join(model.model_fields)}"
     if kind == "missing":
