@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-# The project's folder, also where another workflow includes this file or uses it as a module. Rules that are not ours,
-# and paths as the module's prefix makes them.
+# ROOT is the project's folder, also where another workflow uses this one as a module. OTHERS are that workflow's rules;
+# in_place() puts the module's prefix before a path.
 if not isinstance(workflow.current_basedir, os.PathLike):
     sys.exit(f"{workflow.current_basedir}: found a workflow that is not in a folder of this machine, allowed: a clone")
 ROOT = Path(os.path.relpath(Path(workflow.current_basedir).parents[1]))

@@ -1,6 +1,6 @@
-# What Snakemake has no record of: results that were copied, or that another checkout made in the same bucket. It would
-# take them for up to date, whatever the config says. They have their lineage in themselves, and are asked for it where
-# Snakemake looks for its own record; see searchlight.store.records. So they are planned as any result with other parameters.
+# Results without a record: they were copied, or another checkout made them in the same bucket. Snakemake takes such
+# results for up to date, whatever the config says. Each result holds its own lineage (searchlight.store.records). Here
+# Snakemake gets that lineage where it looks for its record, and so plans these results as any with other parameters.
 from concurrent.futures import ThreadPoolExecutor
 
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange

@@ -1,4 +1,4 @@
-"""What the YAML of a config changes in silence: Snakemake reads YAML 1.1, and most people write 1.2."""
+"""Values of a config that change in silence: Snakemake reads YAML 1.1, and most people write YAML 1.2."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REPEATED = object()
 
 
 class Misread(NamedTuple):
-    """A scalar that is read as something else than stands there: its line, its key, its text, what it is read as.
+    """A scalar whose value is not its text: its line, its key, its text, and the value that Snakemake reads.
 
-    A key that stands there a second time is read as ``REPEATED``: the first one is lost.
+    The value is ``REPEATED`` where a table has the key a second time: Snakemake forgets the first one.
     """
 
     line: int
@@ -50,7 +50,7 @@ _PREFIX = "tag:yaml.org,2002:"
 def differing_scalars(path: str | Path) -> list[Misread]:
     """Return the plain scalars of a config that YAML 1.1 and 1.2 read differently, and keys that change or are lost.
 
-    None of a file that is JSON, or that is no YAML: Snakemake reads the one as it is, and refuses the other.
+    JSON files have none, because Snakemake reads them as JSON. Broken YAML has none, because Snakemake refuses it.
     """
     text = Path(path).read_text(encoding="utf-8")
     try:
@@ -93,7 +93,7 @@ def _scalars(
     """Yield all scalars below a node with their keys, and whether they are keys themselves."""
     if isinstance(node, yaml.ScalarNode):
         yield node, key, False
-    elif node is not None and id(node) not in seen:  # an alias may be of what it is in
+    elif node is not None and id(node) not in seen:  # an alias may point to a table around it
         seen.add(id(node))
         for number, entry in enumerate(node.value):
             name, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
