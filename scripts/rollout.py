@@ -5,8 +5,8 @@ from searchlight.job import job
 with job("rollout", snakemake.log[0], snakemake.threads, snakemake.params.lineage) as notice:
     from searchlight.agents.rollout import play_episode
 
-    agent, seed = snakemake.wildcards.agent, int(snakemake.wildcards.seed)
-    outcome = play_episode(
-        snakemake.input.policy, snakemake.output[0], agent=agent, seed=seed, **snakemake.params.episode
+    episode = snakemake.params.episode
+    outcome = play_episode(snakemake.input.policy, snakemake.output[0], **episode)
+    notice(
+        f"{episode['agent']}, seed {episode['seed']}: score {outcome.score:g} in {outcome.steps} steps ({outcome.ended})"
     )
-    notice(f"{agent}, seed {seed}: score {outcome.score:g} in {outcome.steps} steps ({outcome.ended})")

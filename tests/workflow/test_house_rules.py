@@ -49,11 +49,11 @@ def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
         "benchmark:",
         "threads:",
         "mem_mb=growing(",
-        "lineage=",
         "runtime=growing(",
         f'"../../scripts/{rule}.py"',
     ):
         assert directive in text, f"{rule} has no {directive}"
+    assert re.search(rf'\*\*tracked\(\s*"{rule}"', text), f"{rule} has no lineage"
     assert re.search(r'conda:\n +"../../environment.yml"', text)
 
 

@@ -358,7 +358,7 @@ CONFIG: dict[str, Edit] = {
 RULES: dict[str, Edit] = {
     "a parameter more": Edit(
         FROM_SCORE,
-        files={"workflow/rules/saliency.smk": replaced("scorer=scorer_settings", "more=1, scorer=scorer_settings")},
+        files={"workflow/rules/saliency.smk": replaced("scorer=setting(", "more=1, scorer=setting(")},
     ),
     "more memory": Edit(
         {}, files={"workflow/rules/agents.smk": replaced("growing(500)", "growing(900)")}, bundle="blocks"

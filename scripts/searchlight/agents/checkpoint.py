@@ -24,7 +24,7 @@ from safetensors.numpy import save
 
 from searchlight.agents import networks
 from searchlight.agents.policy import Policy
-from searchlight.agents.sources import LINEAGE, METADATA, RENEWED, local_path
+from searchlight.agents.sources import LINEAGE, METADATA, PINNED, local_path
 from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.store.files import PARTIAL, digest_of, written_whole
 from searchlight.store.records import declared
@@ -46,8 +46,6 @@ def fetch_checkpoint(
     bundled: str | Path,
     output: str | Path,
     notice: Callable[[str], None],
-    *,
-    renewed: bool = False,
 ) -> None:
     """Fetch a checkpoint and write its weights and where they are from as safetensors.
 
@@ -58,7 +56,6 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: says one line to the user.
-        renewed: it takes the place of one with another digest, behind the same address.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -88,7 +85,7 @@ def fetch_checkpoint(
         "sha256": digest,
         "network": network,
         "actions": policy.actions,
-        **({RENEWED: True} if renewed else {}),
+        PINNED: sha256,
         **({LINEAGE: declared()} if declared() is not None else {}),
     }
     with written_whole(output) as partial:
@@ -116,7 +113,7 @@ def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise damaged(path, error) from error
     if found != checksum:
         raise damaged(path, f"found the checksum {found}, allowed: {checksum}")
-    for key in (RENEWED, LINEAGE):
+    for key in (PINNED, LINEAGE):
         metadata.pop(key, None)
     return tensors, metadata
 

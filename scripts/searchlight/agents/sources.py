@@ -8,8 +8,8 @@ from typing import Any
 
 # Under which name ``searchlight.agents.checkpoint`` records where weights are from.
 METADATA = "searchlight"
-# And, among that, that they replace those of another digest.
-RENEWED = "renewed"
+# And, among that, the digest that the config gave then, if any.
+PINNED = "pinned"
 # And the lineage of the weights, as ``searchlight.store.records`` finds it.
 LINEAGE = "lineage"
 
