@@ -29,7 +29,7 @@ from snakemake.utils import update_config
 
 from searchlight.agents.sources import RENEWED, local_path, recorded
 from searchlight.config.folders import unusable
-from searchlight.config.models import own_config, read_config, typed
+from searchlight.config.read import own_config, read_config, typed
 from searchlight.config.views import LAYERS
 from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
