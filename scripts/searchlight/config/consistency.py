@@ -30,11 +30,12 @@ def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
             allowed = ", ".join(config.perturbations)
             yield mistake(("methods", key, "perturbation"), repr(method.perturbation), allowed)
     for key, family in config.clips.items():
-        agents = family.agent if isinstance(family.agent, tuple) else (family.agent,)
-        for field, named, table in (("agent", agents, config.agents), ("methods", family.methods, config.methods)):
-            for name in named:
-                if name not in table:
-                    yield mistake(("clips", key, field), repr(name), ", ".join(table))
+        for name in family.agents:
+            if name not in config.agents:
+                yield mistake(("clips", key, "agent"), repr(name), ", ".join(config.agents))
+        for name in family.methods:
+            if name not in config.methods:
+                yield mistake(("clips", key, "methods"), repr(name), ", ".join(config.methods))
 
 
 def _conflicting_families(config: Config) -> Iterator[InitErrorDetails]:

@@ -13,8 +13,12 @@ from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.messages import Allowed
 from searchlight.config.names import Name
 
-Frame = Annotated[Int, Field(ge=0)]
+Agents = Annotated[Name | Annotated[tuple[Name, ...], MinLen(1)], Allowed("a name of agents, or a list of them")]
 Seed = Annotated[Int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[
+    Seed | Annotated[tuple[Seed, ...], MinLen(1)], Allowed(f"0 to {2**31 - 1}, or a list of such numbers")
+]
+Frame = Annotated[Int, Field(ge=0)]
 Range = tuple[Frame, Frame | Literal["end"]]
 
 
@@ -25,16 +29,12 @@ def _written_out(frames: Any) -> Any:
 class ClipFamily(Table):
     """What a user asks for: some frames of one episode, or the same of several, shown by some methods."""
 
-    agent: Annotated[Name | Annotated[tuple[Name, ...], MinLen(1)], Allowed("a name of agents, or a list of them")] = (
-        Field(
-            description="A name from `agents`. A list of them gives a clip for each, with its name after the clip's: "
-            "`demo` of `[breakout, pong]` is `demo-breakout` and `demo-pong`.",
-            examples=["breakout"],
-        )
+    agent: Agents = Field(
+        description="A name from `agents`. A list of them gives a clip for each, with its name after the clip's: "
+        "`demo` of `[breakout, pong]` is `demo-breakout` and `demo-pong`.",
+        examples=["breakout"],
     )
-    seed: Annotated[
-        Seed | Annotated[tuple[Seed, ...], MinLen(1)], Allowed(f"0 to {2**31 - 1}, or a list of such numbers")
-    ] = Field(
+    seed: Seeds = Field(
         0,
         description="Seed of the episode. A list gives a clip for each: `demo` of `[1, 2]` is `demo-seed-1` and "
         "`demo-seed-2`, or `demo-breakout-seed-1`, … where agents are a list too. A list of one is named like that "
@@ -79,11 +79,15 @@ class ClipFamily(Table):
             raise ValueError(f"found {list(values)}, allowed: each {one} once")
         return values
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The names of the agents, also where it is one."""
+        return self.agent if isinstance(self.agent, tuple) else (self.agent,)
+
     def episodes(self, name: str) -> Iterator[tuple[str, str, int]]:
         """Yield name, agent and seed of each clip of the family, whose own name in the config is ``name``."""
-        agents = self.agent if isinstance(self.agent, tuple) else (self.agent,)
         seeds = self.seed if isinstance(self.seed, tuple) else (self.seed,)
-        for agent, seed in product(agents, seeds):
+        for agent, seed in product(self.agents, seeds):
             parts = [name]
             parts += [agent] if isinstance(self.agent, tuple) else []
             parts += [f"seed-{seed}"] if isinstance(self.seed, tuple) else []

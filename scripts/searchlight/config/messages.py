@@ -33,9 +33,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Allowed:
-    """Marker in an annotation: what the type allows, in words. All errors of the type become one with these words.
+    """Marker in an annotation: what the type allows, in words. All errors of what stands before it become this one.
 
-    Without it, pydantic reports a type such as ``int | tuple[int, ...]`` once for each of its members.
+    Without it, pydantic reports a type such as ``int | tuple[int, ...]`` once for each of its members. A validator
+    that raises a text of its own stands after it.
     """
 
     words: str
@@ -88,9 +89,11 @@ def _explain(details: ErrorDetails, model: type[BaseModel]) -> tuple[tuple[str |
     if kind == "value_error":
         return key, one_line(context["error"])
     if kind == "extra_forbidden":
-        return key, f"unknown key, allowed: {', '.join(_fields(model, key[:-1])) or 'none'}"
+        table = _table(model, key[:-1])
+        return key, "unknown key" + (f", allowed: {', '.join(table.model_fields) or 'none'}" if table else "")
     if kind == "missing":
-        return key, "missing" + _hint(_fields(model, key[:-1]).get(str(key[-1])))
+        table = _table(model, key[:-1])
+        return key, "missing" + _hint(table.model_fields.get(str(key[-1])) if table else None)
     found = context.get("found", repr(details["input"]))
     if kind == "not_allowed":
         allowed = context["allowed"]
@@ -103,15 +106,17 @@ def _explain(details: ErrorDetails, model: type[BaseModel]) -> tuple[tuple[str |
     return key, f"found {found}, allowed: {allowed}"
 
 
-def _fields(model: type[BaseModel], key: tuple[str | int, ...]) -> dict[str, FieldInfo]:
-    """Return the fields of the table at a key, or none where no model describes it."""
-    kind: Any = model
-    for part in key:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(part)].annotation
-        else:
-            kind = get_args(kind)[-1] if get_origin(kind) is dict else None
-    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+def _table(kind: Any, key: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Return the model of the table at a key below a model or another type, or None where no model describes it."""
+    origin, members = get_origin(kind), get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not key:
+            return kind
+        field = kind.model_fields.get(str(key[0]))
+        return _table(field.annotation, key[1:]) if field else None
+    if origin is dict and key:
+        return _table(members[1], key[1:])
+    return None
 
 
 def _hint(field: FieldInfo | None) -> str:

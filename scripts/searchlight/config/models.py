@@ -37,7 +37,7 @@ Digest = Annotated[
     StringConstraints(pattern=r"^[0-9a-f]{64}$"),
     Allowed("64 hex digits"),
 ]
-# Decisions around a frame that its background is drawn from, unless the config says it.
+# Meaning of `fill: background`: decisions before and after a frame whose screens make its background.
 BACKGROUND_WINDOW = 200
 
 
@@ -62,7 +62,7 @@ def _plugin(kind: str) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-# Their files alone are looked at, so that reading a config imports no numpy.
+# Names come from the names of files, because reading a config must not import numpy.
 PREPROCESSINGS = registry.names(preprocessings.FOLDER)
 Preprocessing = Literal[PREPROCESSINGS]  # type: ignore[valid-type]
 

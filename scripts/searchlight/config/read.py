@@ -55,7 +55,9 @@ def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
         given = Config.model_validate(config)
     except ValidationError as error:
         raise SearchlightError("\n".join(f"config: {line}" for line in lines(error, Config))) from error
-    agents = {name: _complete(name, agent, catalogue) for name, agent in given.agents.items()}
+    in_catalogue = any(agent.checkpoint.startswith("catalogue:") for agent in given.agents.values())
+    known = read_catalogue(catalogue) if in_catalogue else {}
+    agents = {name: _complete(name, agent, known) for name, agent in given.agents.items()}
     clips = {name: clip for key, family in given.clips.items() for name, clip in family.clips(key).items()}
     return Settings.model_construct(**{**dict(given), "agents": agents, "clips": clips})
 
@@ -65,16 +67,15 @@ def read_catalogue(path: Path) -> dict[str, Agent]:
     return {name: Agent.model_validate(entry) for name, entry in yaml.safe_load(path.read_text())["agents"].items()}
 
 
-def _complete(name: str, agent: Agent, catalogue: Path) -> Agent:
+def _complete(name: str, agent: Agent, known: dict[str, Agent]) -> Agent:
+    """Return an agent with what it does not say from its entry in the catalogue, and refuse one that lacks a key."""
     if agent.checkpoint.startswith("catalogue:"):
-        entries = read_catalogue(catalogue)
-        entry = agent.checkpoint.removeprefix("catalogue:")
-        if entry not in entries:
+        entry = known.get(agent.checkpoint.removeprefix("catalogue:"))
+        if entry is None:
             raise SearchlightError(
-                f"config: agents.{name}.checkpoint: found '{agent.checkpoint}', allowed: {', '.join(entries)}"
+                f"config: agents.{name}.checkpoint: found '{agent.checkpoint}', allowed: {', '.join(known)}"
             )
-        given = agent.model_dump(exclude_unset=True, exclude={"checkpoint"})
-        agent = entries[entry].model_copy(update=given)
+        agent = entry.model_copy(update=agent.model_dump(exclude_unset=True, exclude={"checkpoint"}))
     for key, allowed in (
         ("env", "a gymnasium id such as Breakout-v0"),
         ("preprocessing", " or ".join(PREPROCESSINGS)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,9 +17,8 @@ from pydantic.fields import FieldInfo
 
 from searchlight import registry
 from searchlight.agents import preprocessings
-from searchlight.config.families import ClipFamily
 from searchlight.config.messages import Allowed
-from searchlight.config.models import Agent, Config, Method, Perturbation, Video
+from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
 from searchlight.saliency import plugins
 
@@ -51,20 +50,11 @@ logs and benchmarks, and `delete_unused` deletes them, while no other Snakemake 
 |---|---|
 """
 
-_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("Top level", Config),
-    ("`agents.NAME`", Agent),
-    ("`perturbations.NAME`", Perturbation),
-    ("`methods.NAME`", Method),
-    ("`clips.NAME`", ClipFamily),
-    ("`video`", Video),
-)
-
 
 def render_reference() -> str:
     """Return the text of ``config/README.md``."""
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
-    for title, model in _TABLES:
+    for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
     parts.append(_preprocessings())
     parts.append(_fills())
@@ -89,6 +79,16 @@ def render_reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the title and the model of each table of the config."""
+    yield "Top level", Config
+    for name, field in Config.model_fields.items():
+        if get_origin(field.annotation) is dict:
+            yield f"`{name}.NAME`", get_args(field.annotation)[1]
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"`{name}`", field.annotation
+
+
 _FILLS: tuple[tuple[str, str, str], ...] = (
     (
         "`background`",
@@ -101,7 +101,7 @@ _FILLS: tuple[tuple[str, str, str], ...] = (
         "`{background: N}`",
         "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
         "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
-        "60 % of the critic's saliency of the default clip lies on bricks that were hit.",
+        "most of the critic's saliency of the default clip lies on bricks that were hit.",
     ),
     (
         "`{blur: sigma}`",
@@ -137,13 +137,11 @@ The default's method `erase` is `background` in windows of 8x8 pixels, `greydanu
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
-One `perturb` job works on one block. It takes about two seconds to start, then 5 ms a frame for `erase` (10 ms where
-much of the screen moves), 10 ms for black windows of 5x5, 35 ms for wide radial masks, 270 ms for a thousand masks of
-RISE ([measured](../benchmarks/README.md)). Choose a block that works for longer than it takes to start: 240 frames do
-for windows, 60 for radial masks, 16 for RISE. Smaller blocks spread over more cores and are lost more cheaply when a
-job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block is always whole.
-Results are bit-identical either way,
-but a changed `block_size` computes all blocks anew."""
+One `perturb` job works on one block. Choose blocks that compute for longer than a job takes to start
+([measured](../benchmarks/README.md)): 240 frames for windows, 60 for wide radial masks, 16 for a thousand masks of
+RISE. Smaller blocks spread over more cores, and less is lost when a job fails. A block is always whole, so larger ones
+also compute frames around a clip that it does not show. Results are bit-identical for any `block_size`, but after a
+change all blocks are computed anew."""
 
 
 def _preprocessings() -> str:
