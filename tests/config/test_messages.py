@@ -107,5 +107,6 @@ def without_words(kind: Any, metadata: tuple[Any, ...], key: str) -> Iterator[st
 def test_keys_of_several_forms_say_what_is_allowed_in_words() -> None:
     assert list(without_words(Inner, (), "inner")) == ["inner.size"]
     members = [registry.load(preprocessings.FOLDER, name).Arguments for name in registry.names(preprocessings.FOLDER)]
-    for model in (Config, *plugins.PERTURBERS.values(), *plugins.SCORERS.values(), *members):
+    known = [model for kind in ("perturber", "scorer") for model in plugins.known(kind).values()]
+    for model in (Config, *known, *members):
         assert list(without_words(model, (), model.__name__)) == []
