@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from helpers.project import ROOT
-from searchlight.config.models import read_config
 from searchlight.config.plan import Names, Plan
+from searchlight.config.read import read_config
 from searchlight.errors import SearchlightError
 
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())

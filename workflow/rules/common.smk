@@ -28,8 +28,8 @@ from snakemake.utils import update_config
 
 from searchlight.agents.sources import PINNED, local_path, recorded
 from searchlight.config.folders import unusable
-from searchlight.config.models import own_config, read_config, typed
 from searchlight.config.plan import Plan, fields_of
+from searchlight.config.read import own_config, read_config, typed
 from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
 from searchlight.store.blocks import blocks_of, read_length

@@ -16,25 +16,23 @@ from typing import Any
 from pydantic import Field
 
 from searchlight import registry
-from searchlight.config.arguments import Chance, Int, PositiveFloat, PositiveInt, Probability, Table
+from searchlight.config.arguments import Chance, FloatPair, Int, IntPair, PositiveInt, Probability, Table
 from searchlight.errors import SearchlightError, one_line
 
 
 class SlidingWindow(Table):
     """A hard rectangle slid over the image."""
 
-    window_size: tuple[PositiveInt, PositiveInt] = Field((50, 50), description="Height and width in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
+    window_size: IntPair = Field((50, 50), description="Height and width in pixels.")
+    stride: IntPair = Field((20, 20), description="Step down and across in pixels.")
 
 
 class SlidingRadial(Table):
     """An ellipse slid over the image, its edge softened by a Gaussian where `sigma` is given."""
 
-    radius: tuple[PositiveFloat, PositiveFloat] = Field((50, 50), description="Radius in y and x in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
-    sigma: tuple[PositiveFloat, PositiveFloat] | None = Field(
-        None, description="Standard deviation of the softening in y and x in pixels."
-    )
+    radius: FloatPair = Field((50, 50), description="Radius in y and x in pixels.")
+    stride: IntPair = Field((20, 20), description="Step down and across in pixels.")
+    sigma: FloatPair | None = Field(None, description="Standard deviation of the softening in y and x in pixels.")
 
 
 class RISEGrid(Table):
@@ -50,7 +48,7 @@ class RandomGrid(Table):
     """Random masks of cells of `s` pixels, smoothly enlarged and shifted."""
 
     n: PositiveInt = Field(description="Number of masks.")
-    s: tuple[PositiveInt, PositiveInt] = Field(description="Height and width of a cell in pixels.")
+    s: IntPair = Field(description="Height and width of a cell in pixels.")
     p1: Chance = Field(description="Probability that a cell is kept.")
     seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
