@@ -141,7 +141,7 @@ def _checksum(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) ->
     described = {name: [array.dtype.str, array.shape] for name, array in tensors.items()}
     checksum = zlib.crc32(json.dumps([described, metadata], sort_keys=True).encode())
     for name in sorted(tensors):
-        checksum = zlib.crc32(np.ascontiguousarray(tensors[name]), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(tensors[name]).data, checksum)
     return f"{checksum:08x}"
 
 
