@@ -468,7 +468,6 @@ STEPS = ("breakout-v0/strong.20.tar", "breakout-v0/strong.100.tar", "breakout-v0
         (("README.md", "breakout-v0/", "breakout-v0/agent.pth", "breakout-v0/log.txt"), None, 2),
         (("untrained.tar", "strong.0.tar"), "*.tar", 1),
         (("strong.9.tar", "strong.010.tar"), "*.tar", 1),
-        ((f"strong.{'8' * 5000}.tar", f"strong.{'9' * 5000}.tar"), "*.tar", 1),
         (("agent[1].tar", "agent1.tar"), "agent[1].tar", 0),
         (("weights",), "weights", 0),
     ],

@@ -27,7 +27,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.envi
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 from snakemake.utils import update_config
 
-from searchlight.agents.sources import RENEWED, local_path, recorded
+from searchlight.agents.sources import local_path, recorded
 from searchlight.config.folders import unusable
 from searchlight.config.models import own_config, read_config, typed
 from searchlight.config.views import LAYERS
@@ -169,8 +169,6 @@ def source_of(name):
         source["file"] = there["sha256"] = digest_of(path)
     if agent.sha256 is not None and agent.sha256 != there.get("sha256", agent.sha256):
         source["sha256"] = agent.sha256
-    elif RENEWED in there:
-        source["sha256"] = there["sha256"]
     return source
 
 

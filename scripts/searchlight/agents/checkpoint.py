@@ -24,7 +24,7 @@ from safetensors.numpy import save
 
 from searchlight.agents import networks
 from searchlight.agents.policy import Policy
-from searchlight.agents.sources import LINEAGE, METADATA, RENEWED, local_path
+from searchlight.agents.sources import LINEAGE, METADATA, local_path
 from searchlight.errors import SearchlightError, damaged, one_line
 from searchlight.store.files import PARTIAL, digest_of, written_whole
 from searchlight.store.records import declared
@@ -46,8 +46,6 @@ def fetch_checkpoint(
     bundled: str | Path,
     output: str | Path,
     notice: Callable[[str], None],
-    *,
-    renewed: bool = False,
 ) -> None:
     """Fetch a checkpoint and write its weights and where they are from as safetensors.
 
@@ -58,7 +56,6 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: says one line to the user.
-        renewed: it takes the place of one with another digest, behind the same address.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -88,7 +85,6 @@ def fetch_checkpoint(
         "sha256": digest,
         "network": network,
         "actions": policy.actions,
-        **({RENEWED: True} if renewed else {}),
         **({LINEAGE: declared()} if declared() is not None else {}),
     }
     with written_whole(output) as partial:
@@ -116,8 +112,7 @@ def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise damaged(path, error) from error
     if found != checksum:
         raise damaged(path, f"found the checksum {found}, allowed: {checksum}")
-    for key in (RENEWED, LINEAGE):
-        metadata.pop(key, None)
+    metadata.pop(LINEAGE, None)
     return tensors, metadata
 
 
@@ -304,13 +299,10 @@ def _highest_step(matches: list[str], source: str, member: str | None, names: li
     return best[0]
 
 
-def _step(name: str) -> tuple[int, str]:
-    """Return what orders names by the last number of the file's name, however long; those without come first."""
-    numbers = re.findall(r"[0-9]+", PurePosixPath(name).name)
-    if not numbers:
-        return -1, ""
-    digits = numbers[-1].lstrip("0")
-    return len(digits), digits
+def _step(name: str) -> int:
+    """Return the last number of the file's name, of up to 18 digits; -1 where there is none."""
+    numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
+    return int(numbers[-1]) if numbers else -1
 
 
 def _some(names: list[str]) -> str:

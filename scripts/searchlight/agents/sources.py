@@ -8,9 +8,7 @@ from typing import Any
 
 # Under which name ``searchlight.agents.checkpoint`` records where weights are from.
 METADATA = "searchlight"
-# And, among that, that they replace those of another digest.
-RENEWED = "renewed"
-# And the lineage of the weights, as ``searchlight.store.records`` finds it.
+# And, among that, the lineage of the weights, as ``searchlight.store.records`` finds it.
 LINEAGE = "lineage"
 
 
