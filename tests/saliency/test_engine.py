@@ -14,8 +14,9 @@ from helpers.geometry import preprocessing as built
 from helpers.project import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.networks.greydanus import GreydanusPolicy as Policy
+from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import engine as engine_module
 from searchlight.saliency import masks as masks_module

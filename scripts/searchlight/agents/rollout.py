@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from searchlight import __version__
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy, read_metadata
 from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
 from searchlight.agents.policy import Policy
+from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import CHUNK_FRAMES, Variable, Writer, create

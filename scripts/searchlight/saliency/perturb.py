@@ -18,7 +18,7 @@ from torch import Tensor
 
 from searchlight.agents import preprocessings
 from searchlight.agents.policy import Memory, Policy
-from searchlight.agents.checkpoint import load_policy, read_metadata
+from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.errors import SearchlightError
 from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.engine import make_engine
