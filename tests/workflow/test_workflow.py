@@ -17,7 +17,7 @@ import torch
 from helpers.project import BUNDLED, Project, new_project
 from helpers.small import edited
 from safetensors.torch import load_file
-from searchlight.agents.checkpoint import read_metadata
+from searchlight.agents.policy_file import read_metadata
 from searchlight.store.files import digest_of
 from searchlight.store.zarr import load
 

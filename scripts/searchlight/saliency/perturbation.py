@@ -19,30 +19,12 @@ import numpy as np
 from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.crops import crops
 from searchlight.saliency.masks import Masks, make_masks
+from searchlight.saliency.patches import Patches
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
 MAX_PIXELS = 2**17
 # Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
 MERGED = 1.25
-
-
-@dataclass(frozen=True)
-class Patches:
-    """What some masks change in an observation; masks that change nothing are left out.
-
-    Attributes:
-        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
-        masks: (n,) their indices.
-        boxes: (n, 4) top, bottom, left and right of the pixels that change.
-        corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the observation from there on; as large as the largest box.
-    """
-
-    observation: np.ndarray
-    masks: np.ndarray
-    boxes: np.ndarray
-    corners: np.ndarray
-    values: np.ndarray
 
 
 @dataclass(frozen=True)

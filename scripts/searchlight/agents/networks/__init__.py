@@ -13,7 +13,7 @@ import numpy as np
 
 from searchlight import registry
 from searchlight.agents.policy import Policy
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, printable
 
 FOLDER = "agents/networks"
 
@@ -42,6 +42,6 @@ def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
 
 
 def some(names: Iterable[str]) -> str:
-    """Return the first of some names, which are a stranger's: on one line, without codes that a terminal would obey."""
-    shown = [name if name.isprintable() else name.encode("unicode_escape").decode() for name in sorted(names)]
+    """Return the first of some names, which are a stranger's."""
+    shown = [printable(name) for name in sorted(names)]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"
