@@ -156,7 +156,7 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["RISEGrid.s is missing", "n, s, p1, seed"]),
     ("arguments of the wrong form", [(WINDOW + "/perturber", {"SlidingWindow": [5, 5]})], ["found [5, 5] as the arguments of SlidingWindow"]),
     ("two perturbers", [(WINDOW + "/perturber", {"SlidingWindow": {}, "SlidingRadial": {}})], ["allowed: one name"]),
-    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "SquaredDifference, RISE, OcclusionScoring"]),
+    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "OcclusionScoring, RISE, RISEScoring, SquaredDifference"]),
     ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.erase.space: found 'pixels'", "'screen' or 'observation'"]),
     ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.erase.fill: found 300"]),
     ("fill too bright for an observation", [("perturbations/blur/fill", 7)], ["perturbations.blur.fill: found 7", "0 to 1"]),

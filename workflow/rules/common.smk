@@ -92,7 +92,11 @@ def code(script, agent):
     Snakemake does not see what a script imports, so the digest is a part of its results' lineage. It is no input file:
     that would have to be where results are, such as in a bucket, and a fresh checkout would be newer than all results.
     """
-    members = {"agents/networks": None, "agents/preprocessings": [settings.agents[agent].preprocessing]}
+    members = {
+        "agents/networks": None,
+        "agents/preprocessings": [settings.agents[agent].preprocessing],
+        "saliency/scorers": None,
+    }
     return digest_of_code(SCRIPTS / f"{script}.py", members)
 
 

@@ -94,13 +94,14 @@ def collect_clip(
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), places, where))
         details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer", "coverage")}
+        caution = blocks[0].attributes.get("caution")
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
-    for line in _limits(details, effective):
+    for line in _limits(details, effective, caution):
         notice(f"clips.{clip}, method {method}: {line}")
 
 
-def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
+def _limits(details: dict[str, Any], effective: np.ndarray, caution: str | None) -> Iterator[str]:
     """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
     if not effective.any():
         fill = details["perturbation"]["fill"]
@@ -116,8 +117,8 @@ def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
             f"{part} of what the agent sees is hidden by no mask (a stride larger than the window?): maps are zero "
             "there because nothing was tried"
         )
-    if "RISEScoring" in details["scorer"]:
-        yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+    if caution is not None:
+        yield caution
 
 
 def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:

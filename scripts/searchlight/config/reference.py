@@ -79,16 +79,18 @@ def render_reference() -> str:
         "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
         "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
         + "\n\n".join(
-            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
+            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}"
+            for name, model in plugins.known("perturber").items()
         )
     )
     parts.append(
-        "## Scorers\n\n`SquaredDifference` and `RISE` are the project's own, the others are xaitk-saliency's; any "
-        "other `GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too. For random "
-        "masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`.\n\n"
+        "## Scorers\n\nFor random masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`. "
+        "Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency that is installed is found by its "
+        "name too.\n\n"
         "| scorer | arguments | what it is |\n|---|---|---|\n"
         + "".join(
-            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
+            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n"
+            for name, model in plugins.known("scorer").items()
         ).rstrip()
     )
     parts.append(_catalogue())

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from searchlight import registry
-from searchlight.config.arguments import Chance, Int, PositiveFloat, PositiveInt, Probability, Table
+from searchlight.config.arguments import Chance, Int, PositiveFloat, PositiveInt, Table
 from searchlight.errors import SearchlightError, one_line
 
 
@@ -55,49 +55,18 @@ class RandomGrid(Table):
     seed: Int = Field(0, ge=0, description="Seed of the masks.")
 
 
-class OcclusionScoring(Table):
-    """Difference of each output, weighted by what was hidden, each output scaled by its own maximum."""
-
-
-class SquaredDifferenceScoring(Table):
-    """Half the squared difference of all outputs, weighted by what was hidden, scaled to 0..1 in each frame."""
-
-
-class RISEScoring(Table):
-    """Outputs weighted by what was kept, less `p1`, each scaled by its own maximum: xaitk's own RISE.
-
-    Outputs that have an offset, as logits and values do, give a map of chance: prefer `RISE`.
-    """
-
-    p1: Probability = Field(0.0, description="Probability that a pixel was kept, taken off each mask.")
-
-
-class RISE(Table):
-    """How each output goes with whether a pixel was kept: their covariance over the masks. For random masks.
-
-    It is RISE (Petsiuk et al. 2018) with each output's mean over the masks taken off first. Without that, a map shows
-    how often a pixel was kept by chance, times the output's mean.
-    """
-
-
-class SquaredDifference(Table):
-    """The paper's own score: half the squared difference, unscaled, so that frames can be compared."""
-
-
 PERTURBERS: dict[str, type[Table]] = {
     model.__name__: model for model in (SlidingWindow, SlidingRadial, RISEGrid, RandomGrid)
-}
-SCORERS: dict[str, type[Table]] = {
-    model.__name__: model
-    for model in (SquaredDifference, RISE, OcclusionScoring, SquaredDifferenceScoring, RISEScoring)
 }
 # They need one fill per colour and give masks of another rank: left to a later version.
 UNSUPPORTED = {"MCRISEGrid", "MCRISEScoring"}
 
 
 def known(kind: str) -> dict[str, type[Table]]:
-    """Return the models of a kind, ``perturber`` or ``scorer``."""
-    return {"perturber": PERTURBERS, "scorer": SCORERS}[kind]
+    """Return the models of the project's own of a kind, ``perturber`` or ``scorer``, by the names that users see."""
+    if kind == "perturber":
+        return PERTURBERS
+    return {name: member.Arguments for name, member in registry.members(f"saliency/{kind}s").items()}
 
 
 def xaitk_classes(kind: str) -> dict[str, type]:
@@ -148,6 +117,10 @@ def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     Raises:
         SearchlightError: the specification has another form, an unknown name or wrong arguments.
     """
+    if kind == "scorer":
+        name, _ = registry.name_and_value(spec)
+        if registry.file_of("saliency/scorers", name) is not None:
+            return registry.choose("saliency/scorers", spec).spec
     name, arguments = registry.name_and_arguments(spec)
     if name in known(kind):
         return {name: registry.complete(name, known(kind)[name], arguments)}
