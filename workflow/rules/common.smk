@@ -95,6 +95,7 @@ def code(script, agent):
     members = {
         "agents/networks": None,
         "agents/preprocessings": [settings.agents[agent].preprocessing],
+        "saliency/perturbers": None,
         "saliency/scorers": None,
     }
     return digest_of_code(SCRIPTS / f"{script}.py", members)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -28,7 +30,7 @@ from searchlight.config.models import (
     Video,
     read_catalogue,
 )
-from searchlight.saliency import plugins
+from searchlight.saliency import perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "config" / "README.md"
@@ -73,26 +75,10 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _TABLES:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
-    parts.append(_preprocessings())
+    parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
     parts.append(_fills())
-    parts.append(
-        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
-        "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
-        + "\n\n".join(
-            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}"
-            for name, model in plugins.known("perturber").items()
-        )
-    )
-    parts.append(
-        "## Scorers\n\nFor random masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`. "
-        "Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency that is installed is found by its "
-        "name too.\n\n"
-        "| scorer | arguments | what it is |\n|---|---|---|\n"
-        + "".join(
-            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n"
-            for name, model in plugins.known("scorer").items()
-        ).rstrip()
-    )
+    parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
+    parts += [_SCORERS, *_members(scorers.FOLDER)]
     parts.append(_catalogue())
     parts.append(_BLOCK_SIZE)
     return "\n\n".join(parts) + "\n"
@@ -143,6 +129,20 @@ The default's method `erase` is `background` in windows of 8x8 pixels, `greydanu
 `results/backgrounds/AGENT/seed-SEED/`."""
 
 
+_PERTURBERS = """\
+## Perturbers
+
+Which patches are hidden. Any other `PerturbImage` plug-in of xaitk-saliency that is installed is found by its name too;
+`MCRISEGrid`, which needs one fill per colour, is not supported."""
+
+
+_SCORERS = """\
+## Scorers
+
+How the outputs under all masks become a map. Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency
+that is installed is found by its name too."""
+
+
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
@@ -155,12 +155,12 @@ Results are bit-identical either way,
 but a changed `block_size` computes all blocks anew."""
 
 
-def _preprocessings() -> str:
-    described = [
-        f"| `{name}` | {_summary(registry.load(preprocessings.FOLDER, name).Arguments)} |"
-        for name in registry.names(preprocessings.FOLDER)
-    ]
-    return "\n".join(["## Preprocessings", "", "| name | what the network sees |", "|---|---|", *described])
+def _members(folder: str) -> Iterator[str]:
+    """Yield what each member of a registry says of itself, with its arguments."""
+    for name, member in registry.members(folder).items():
+        model = member.Arguments
+        described = f"### `{name}`\n\n{inspect.cleandoc(model.__doc__ or '')}"
+        yield f"{described}\n\n{_table(model)}" if model.model_fields else described
 
 
 def render_schema() -> str:
@@ -206,11 +206,6 @@ def _table(model: type[BaseModel]) -> str:
         cells = (f"`{name}`", _type(info.annotation, info), _default(info), info.description or "")
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
-
-
-def _arguments(model: type[BaseModel]) -> str:
-    fields = model.model_fields
-    return ", ".join(f"`{name}`: {_default(info)}" for name, info in fields.items()) or "none"
 
 
 def _default(info: FieldInfo) -> str:

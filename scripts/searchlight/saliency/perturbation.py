@@ -18,7 +18,7 @@ import numpy as np
 
 from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.crops import crops
-from searchlight.saliency.masks import Masks, make_masks
+from searchlight.saliency.masks import masks_of
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
 MAX_PIXELS = 2**17
@@ -176,12 +176,6 @@ def _merged(sizes: np.ndarray) -> np.ndarray:
         if found[index] > 0 and raised[index + 1] <= MERGED * found[index]:
             raised[index] = raised[index + 1]
     return raised[np.searchsorted(found, sizes)]
-
-
-def masks_of(spec: dict[str, Any], preprocessing: Preprocessing) -> Masks:
-    """Return the masks of a perturbation of the config."""
-    shape = (*preprocessing.screen, 3) if spec["space"] == "screen" else preprocessing.shape
-    return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
 
 
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:

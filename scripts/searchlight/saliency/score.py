@@ -20,8 +20,7 @@ from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
 from searchlight.saliency import plugins, scorers
 from searchlight.saliency.hidden_sums import HiddenSums
-from searchlight.saliency.masks import Masks
-from searchlight.saliency.perturbation import masks_of
+from searchlight.saliency.masks import Masks, masks_of
 from searchlight.store.blocks import runs
 from searchlight.store.zarr import CHUNK_FRAMES, create, load
 

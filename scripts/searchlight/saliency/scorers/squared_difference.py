@@ -10,7 +10,10 @@ NAME = "SquaredDifference"
 
 
 class Arguments(Table):
-    """The paper's own score: half the squared difference, unscaled, so that frames can be compared."""
+    """The paper's own score: half the squared difference, unscaled, so that frames can be compared.
+
+    Take it for all masks but random ones.
+    """
 
 
 def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
