@@ -34,6 +34,7 @@ from searchlight.config.views import LAYERS
 from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
+from searchlight.saliency import fills
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
 
@@ -95,6 +96,7 @@ def code(script, agent):
     members = {
         "agents/networks": None,
         "agents/preprocessings": [settings.agents[agent].preprocessing],
+        "saliency/fills": None,
         "saliency/perturbers": None,
         "saliency/scorers": None,
     }
@@ -199,8 +201,7 @@ def perturbation_settings(wildcards):
 
 def window_of(perturbation):
     """Return what the background of a perturbation is drawn from: a number of decisions, or 'episode'; None without one."""
-    fill = settings.perturbations[perturbation].model_dump(mode="json")["fill"]
-    return fill.get("background") if isinstance(fill, dict) else None
+    return fills.window(settings.perturbations[perturbation].fill)
 
 
 def background_window(wildcards):

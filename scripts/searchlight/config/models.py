@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,15 +23,16 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 from searchlight import registry
 from searchlight.agents import preprocessings
-from searchlight.config.arguments import Float, Int, PositiveInt, Table
+from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.playable import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
 from searchlight.errors import SearchlightError, one_line
-from searchlight.saliency import plugins
+from searchlight.saliency import fills, plugins
 
 # A name is a part of file names, together with other names and suffixes: a file system allows 255 characters.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -46,8 +49,6 @@ PATTERNS = {
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
 Digest = Annotated[str, BeforeValidator(lambda text: str(text).lower()), StringConstraints(pattern=_DIGEST)]
-# Decisions around a frame that its background is drawn from, unless the config says it.
-BACKGROUND_WINDOW = 200
 
 
 def _checkpoint(source: str) -> str:
@@ -61,14 +62,23 @@ def _checkpoint(source: str) -> str:
     return source
 
 
-def _plugin(kind: str) -> BeforeValidator:
+def _member(check: Callable[[Any], Any]) -> BeforeValidator:
+    """Return what checks a key that names a member of a registry, with or without arguments."""
+
     def validate(spec: Any) -> Any:
         try:
-            return plugins.check(kind, spec)
+            return check(spec)
         except SearchlightError as error:
             raise ValueError(str(error)) from error
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
+
+
+def _fill(spec: Any, info: ValidationInfo) -> Any:
+    try:
+        return fills.check(spec, info.data.get("space"))
+    except SearchlightError as error:
+        raise ValueError(str(error)) from error
 
 
 # Their files alone are looked at, so that reading a config imports no numpy.
@@ -118,28 +128,6 @@ class Agent(Table):
         return self
 
 
-class Blur(Table):
-    """A fill that is the image itself, blurred."""
-
-    blur: Float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
-
-
-class Background(Table):
-    """A fill that is what is usually there: the median of 61 screens around the frame."""
-
-    background: PositiveInt | Literal["episode"] = Field(
-        description="How many decisions before and after the frame the screens are drawn from, or `episode` for all."
-    )
-
-
-Level = Annotated[Float, Field(ge=0, le=255)]
-FillName = Literal["background", "mean"]
-
-
-def _named_fill(fill: Any) -> Any:
-    return Background(background=BACKGROUND_WINDOW) if fill == "background" else fill
-
-
 class Perturbation(Table):
     """What the agent is kept from seeing, patch by patch."""
 
@@ -147,20 +135,19 @@ class Perturbation(Table):
         description="Change the colour screen, then prepare it; or what the network sees, the observation, itself.",
         examples=["screen"],
     )
-    perturber: Annotated[dict[str, dict[str, Any]], _plugin("perturber")] = Field(
-        description="A `PerturbImage` plug-in of xaitk-saliency with its arguments (below).",
+    perturber: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "perturber"))] = Field(
+        description="Which patches are hidden: a [perturber](#perturbers) with its arguments.",
         examples=[{"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}],
     )
     fill: Annotated[
-        Level | tuple[Level, Level, Level] | Blur | Background | FillName,
-        BeforeValidator(registry.without_nulls),
-        AfterValidator(_named_fill),
+        dict[str, dict[str, Any]],
+        BeforeValidator(_fill, json_schema_input_type=float | tuple[float, float, float] | str | dict[str, Any]),
     ] = Field(
         0,
-        description="What hidden pixels are replaced by: `background` (what is usually there; short for "
-        f"`{{background: {BACKGROUND_WINDOW}}}`), `{{blur: sigma}}`, `mean` (of what the agent sees of the frame), a "
-        "level (0 to 255 on the screen, 0 to 1 in the observation), or a colour `[red, green, blue]` (screen only). "
-        "Which to take: [below](#which-fill).",
+        validate_default=True,
+        description="What hidden pixels are replaced by ([below](#fills)): one of them by name, with its arguments "
+        "(`{background: {window: 50}}`, `{background: 50}`) or without (`background`), or a number for a level, or "
+        "`[red, green, blue]`.",
     )
     memory_lag: Int = Field(
         0,
@@ -169,28 +156,13 @@ class Perturbation(Table):
         "notebook did.",
     )
 
-    @model_validator(mode="after")
-    def _fill_fits_space(self) -> Perturbation:
-        if self.space == "observation":
-            if isinstance(self.fill, tuple):
-                raise ValueError(f"fill: found the colour {list(self.fill)}, allowed in observation space: 0 to 1")
-            if isinstance(self.fill, float) and self.fill > 1:
-                raise ValueError(f"fill: found {self.fill:g}, allowed in observation space: 0 to 1")
-        elif isinstance(self.fill, (float, tuple)):
-            levels = self.fill if isinstance(self.fill, tuple) else (self.fill,)
-            for level in levels:
-                if not level.is_integer():
-                    raise ValueError(f"fill: found {level:g}, allowed on the screen: whole levels 0 to 255")
-        return self
-
 
 class Method(Table):
     """How the responses to a perturbation become a saliency map."""
 
     perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
-    scorer: Annotated[dict[str, dict[str, Any]], _plugin("scorer")] = Field(
-        description="`SquaredDifference` (the paper's own score), `RISE`, or a `GenerateClassifierConfidenceSaliency` "
-        "plug-in of xaitk-saliency, with its arguments (below).",
+    scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
+        description="A [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
     )
     scale: Literal["frame", "clip", "none"] = Field(
@@ -490,8 +462,6 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
 
 # Keys that take several types, or lists: pydantic fails once for each of them, and a user is told of all in one.
 _IN_WORDS = {
-    ("perturbations", "fill"): "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or "
-    "[red, green, blue]; one of them, an overlay takes out the other by null",
     ("clips", "agent"): "a name of agents, or a list of them",
     ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
     ("clips", "frames"): "[first, last], [first, end] or all",
@@ -523,7 +493,7 @@ def _explain(found: dict[str, Any]) -> str:
         text = one_line(context["error"])
         if not key or re.match(rf"({'|'.join(TABLES)})\.", text):
             return text
-        separator = "." if re.match(r"(fill|agent|seed|frames|methods): ", text) else ": "
+        separator = "." if re.match(r"(agent|seed|frames|methods): ", text) else ": "
         return f"{key}{separator}{text}"
     if "pattern" in context:
         allowed = PATTERNS[context["pattern"]]

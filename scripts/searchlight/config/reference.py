@@ -21,8 +21,6 @@ from searchlight.agents import preprocessings
 from searchlight.config.models import (
     PATTERNS,
     Agent,
-    Background,
-    Blur,
     ClipFamily,
     Config,
     Method,
@@ -30,7 +28,7 @@ from searchlight.config.models import (
     Video,
     read_catalogue,
 )
-from searchlight.saliency import perturbers, scorers
+from searchlight.saliency import fills, perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "config" / "README.md"
@@ -76,7 +74,7 @@ def render_reference() -> str:
     for title, model in _TABLES:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
-    parts.append(_fills())
+    parts += [_FILLS, *_members(fills.FOLDER)]
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
     parts += [_SCORERS, *_members(scorers.FOLDER)]
     parts.append(_catalogue())
@@ -84,49 +82,14 @@ def render_reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_FILLS: tuple[tuple[str, str, str], ...] = (
-    (
-        "`background`",
-        "first: it takes out what moves, and shows what the agent makes of that",
-        "What stands still all the time (walls, a brick that is never hit) is never taken out, so it is never salient. "
-        "Where the whole screen scrolls (Enduro, RiverRaid), it is a smear that the agent never saw. What is gone "
-        "comes back for a dozen decisions; in an episode's last 200 for longer, since nothing comes after them.",
-    ),
-    (
-        "`{background: N}`",
-        "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
-        "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
-        "60 % of the critic's saliency of the default clip lies on bricks that were hit.",
-    ),
-    (
-        "`{blur: sigma}`",
-        "where the whole screen scrolls; or to do as the paper does",
-        "A blur hardly changes small things: Breakout's ball gets less saliency than the average pixel.",
-    ),
-    (
-        "`0`, another level, a colour",
-        "to ask what still things matter, or to do as the notebook does",
-        "The patch is a new object. By `imresize`, a level outside of the frame's own range shifts every pixel: black "
-        "patches light up the whole field of Pong.",
-    ),
-    ("`mean`", "for comparison", "As a colour."),
-)
-
-
-def _fills() -> str:
-    rows = "".join(f"| {fill} | {when} | {limits} |\n" for fill, when, limits in _FILLS)
-    return f"""\
-## Which fill
+_FILLS = """\
+## Fills
 
 What a map shows depends on what hides a patch. A good fill makes a picture that the agent could have seen, only without
-the thing.
+the thing. A fill with one argument takes its value directly, too: `{blur: 3}` is `{blur: {sigma: 3}}`.
 
-| fill | take it | its limits |
-|---|---|---|
-{rows}
 The default's method `erase` is `background` in windows of 8x8 pixels, `greydanus` is the paper's blur, and
-[`notebook.yaml`](notebook.yaml) has the notebook's black windows. The pictures that `background` uses are in
-`results/backgrounds/AGENT/seed-SEED/`."""
+[`notebook.yaml`](notebook.yaml) has the notebook's black windows."""
 
 
 _PERTURBERS = """\
@@ -232,11 +195,9 @@ def _type(annotation: Any, info: FieldInfo | None = None) -> str:
         words = "[" + ", ".join(_type(one) for one in arguments) + "]"
     elif origin is dict:
         inner = arguments[1]
-        words = "`{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
+        words = "`NAME` or `{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
     elif hasattr(annotation, "__metadata__"):
         words = _type(arguments[0]) + _bounds(annotation.__metadata__)
-    elif annotation in (Blur, Background):
-        words = {Blur: "`{blur: sigma}`", Background: "`{background: decisions}`"}[annotation]
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         words = "table"
     else:
