@@ -46,11 +46,7 @@ METHODS = ("occlusion", "greydanus")
 MAPS = {"occlusion": (SCREEN, 1, 0), "greydanus": (OBSERVATION, 0, 1)}
 ABOUT = {
     "occlusion": {
-        "perturbation": {
-            "space": "screen",
-            "perturber": {"SlidingWindow": {"stride": [5, 5]}},
-            "fill": {"level": {"value": 0}},
-        },
+        "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}},
         "hidden_by": "fill 0",
         "scorer": {"OcclusionScoring": {}},
         "scale": "frame",

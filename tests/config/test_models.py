@@ -209,7 +209,7 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar'", "https://"]),
     ("bundled path", [("agents/breakout/checkpoint", "bundled:../../etc/passwd")], ["agents.breakout.checkpoint: found 'bundled:../../etc/passwd'"]),
     ("unknown entry of the catalogue", [("agents/breakout/checkpoint", "catalogue:pong")], ["agents.breakout.checkpoint: found 'catalogue:pong'", "baby-a3c-breakout-40"]),
-    ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "'cv2' or 'imresize'"]),
+    ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "allowed: cv2, imresize"]),
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
     ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),

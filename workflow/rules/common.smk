@@ -29,6 +29,7 @@ from snakemake.utils import update_config
 
 from searchlight.agents.sources import RENEWED, local_path, recorded
 from searchlight.config.folders import unusable
+from searchlight.config.members import members_of
 from searchlight.config.models import own_config, read_config, typed
 from searchlight.config.views import LAYERS
 from searchlight.config.yaml_files import differing_scalars
@@ -87,19 +88,13 @@ wildcard_constraints:
 
 
 @cache
-def code(script, agent):
-    """Return a digest of what a script runs, with the files of registries that the config names for an agent.
+def code(script, agent, perturbation=None, method=None):
+    """Return a digest of what a script runs, with the files of registries that the config names for its result.
 
     Snakemake does not see what a script imports, so the digest is a part of its results' lineage. It is no input file:
     that would have to be where results are, such as in a bucket, and a fresh checkout would be newer than all results.
     """
-    members = {
-        "agents/networks": None,
-        "agents/preprocessings": [settings.agents[agent].preprocessing],
-        "saliency/fills": None,
-        "saliency/perturbers": None,
-        "saliency/scorers": None,
-    }
+    members = members_of(settings, agent, perturbation=perturbation, method=method)
     return digest_of_code(SCRIPTS / f"{script}.py", members)
 
 
@@ -168,7 +163,7 @@ def checkpoint_source(wildcards):
 @cache  # Snakemake asks again when it has removed the weights
 def source_of(name):
     agent = settings.agents[name]
-    source = agent.model_dump(mode="json", include={"checkpoint", "member"})
+    source = agent.model_dump(mode="json", include={"checkpoint", "member", "network"})
     path = local_path(agent.checkpoint, BUNDLED)
     there = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
     there = there if there.get("source") == agent.checkpoint else {}

@@ -26,13 +26,14 @@ def lineage_of_responses(agent, seed, perturbation):
     window = window_of(perturbation)
     behind = lineage_of_background(agent, seed, window) if window is not None else None
     played = lineage_of_episode(agent, seed)
-    return lineage(code("perturb", agent), played, behind, given, settings.block_size, settings.device)
+    made = code("perturb", agent, perturbation=perturbation)
+    return lineage(made, played, behind, given, settings.block_size, settings.device)
 
 
 @cache
 def lineage_of_saliency(agent, seed, method):
     responses = lineage_of_responses(agent, seed, settings.methods[method].perturbation)
-    return lineage(code("score", agent), responses, scorer_settings(SimpleNamespace(method=method)))
+    return lineage(code("score", agent, method=method), responses, scorer_settings(SimpleNamespace(method=method)))
 
 
 @cache

@@ -47,6 +47,7 @@ def fetch_checkpoint(
     output: str | Path,
     notice: Callable[[str], None],
     *,
+    network: str | None = None,
     renewed: bool = False,
 ) -> None:
     """Fetch a checkpoint and write its weights and where they are from as safetensors.
@@ -58,6 +59,7 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: says one line to the user.
+        network: name of the network that the checkpoint holds; where None, it is found by the tensors.
         renewed: it takes the place of one with another digest, behind the same address.
 
     Raises:
@@ -80,7 +82,7 @@ def fetch_checkpoint(
         elif member is not None:
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
         tensors = read_tensors(path, checkpoint)
-    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint)
+    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint, network)
     policy = networks.build(network, tensors, checkpoint)
     metadata = {
         "source": checkpoint,

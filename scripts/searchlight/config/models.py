@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from searchlight import registry
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.playable import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
 from searchlight.errors import SearchlightError, one_line
@@ -67,7 +67,7 @@ def _member(check: Callable[[Any], Any]) -> BeforeValidator:
 
     def validate(spec: Any) -> Any:
         try:
-            return check(spec)
+            return None if spec is None else check(spec)
         except SearchlightError as error:
             raise ValueError(str(error)) from error
 
@@ -79,11 +79,6 @@ def _fill(spec: Any, info: ValidationInfo) -> Any:
         return fills.check(spec, info.data.get("space"))
     except SearchlightError as error:
         raise ValueError(str(error)) from error
-
-
-# Their files alone are looked at, so that reading a config imports no numpy.
-PREPROCESSINGS = registry.names(preprocessings.FOLDER)
-Preprocessing = Literal[PREPROCESSINGS]  # type: ignore[valid-type]
 
 
 class Agent(Table):
@@ -111,11 +106,17 @@ class Agent(Table):
         "May be left out for an agent of the catalogue.",
         examples=["Breakout-v0"],
     )
-    preprocessing: Preprocessing | None = Field(
+    preprocessing: Annotated[str | dict[str, dict[str, Any]] | None, _member(preprocessings.check)] = Field(
         None,
-        description="How a screen becomes what the network sees ([below](#preprocessings)). May be left out for an "
-        "agent of the catalogue.",
+        description="How a screen becomes what the network sees: a [preprocessing](#preprocessings), with or without "
+        "arguments. May be left out for an agent of the catalogue.",
         examples=["cv2"],
+    )
+    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
+        None,
+        description="Which network the checkpoint holds: "
+        + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))
+        + ". Without it, it is found by the checkpoint's tensors.",
     )
     actions: Literal["greedy", "sampled"] = Field(
         "greedy", description="Take the action with the highest logit, or draw from the policy."
@@ -162,7 +163,7 @@ class Method(Table):
 
     perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
     scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
-        description="A [scorer](#scorers), with or without arguments.",
+        description="How the outputs become a map: a [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
     )
     scale: Literal["frame", "clip", "none"] = Field(
@@ -444,7 +445,7 @@ def _complete(name: str, agent: Agent, catalogue: Path) -> Agent:
         agent = entries[entry].model_copy(update=given)
     for key, allowed in (
         ("env", "a gymnasium id such as Breakout-v0"),
-        ("preprocessing", " or ".join(PREPROCESSINGS)),
+        ("preprocessing", " or ".join(registry.names(preprocessings.FOLDER))),
     ):
         if getattr(agent, key) is None:
             raise SearchlightError(f"config: agents.{name}.{key}: missing, allowed: {allowed}")

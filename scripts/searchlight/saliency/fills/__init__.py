@@ -85,7 +85,7 @@ def described(spec: Any) -> dict[str, str]:
 
 def _choose(spec: Any) -> registry.Chosen:
     """Return the fill that a specification names, or that it is short for."""
-    for name in registry.names(FOLDER):
+    for name in () if isinstance(spec, (str, dict)) else registry.names(FOLDER):
         if isinstance(spec, getattr(registry.load(FOLDER, name), "SHORT", ())):
             return registry.choose(FOLDER, {name: spec})
     return registry.choose(FOLDER, spec)
