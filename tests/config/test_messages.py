@@ -13,7 +13,7 @@ from searchlight.agents import preprocessings
 from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.messages import Allowed, lines, mistake, refuse
 from searchlight.config.models import Config
-from searchlight.saliency import plugins
+from searchlight.saliency import fills, perturbers, scorers
 
 
 class Inner(Table):
@@ -106,7 +106,7 @@ def without_words(kind: Any, metadata: tuple[Any, ...], key: str) -> Iterator[st
 
 def test_keys_of_several_forms_say_what_is_allowed_in_words() -> None:
     assert list(without_words(Inner, (), "inner")) == ["inner.size"]
-    members = [registry.load(preprocessings.FOLDER, name).Arguments for name in registry.names(preprocessings.FOLDER)]
-    known = [model for kind in ("perturber", "scorer") for model in plugins.known(kind).values()]
-    for model in (Config, *known, *members):
+    folders = (preprocessings.FOLDER, fills.FOLDER, perturbers.FOLDER, scorers.FOLDER)
+    members = [member.Arguments for folder in folders for member in registry.members(folder).values()]
+    for model in (Config, *members):
         assert list(without_words(model, (), model.__name__)) == []

@@ -16,7 +16,9 @@ from xaitk_saliency import PerturbImage
 
 SHAPES = st.tuples(st.integers(6, 40), st.integers(6, 40))
 PAIRS = st.lists(st.integers(1, 12), min_size=2, max_size=2)
-GRIDS = st.fixed_dictionaries({"n": st.integers(1, 5), "p1": st.floats(0, 1), "seed": st.integers(0, 99)})
+GRIDS = st.fixed_dictionaries(
+    {"n": st.integers(1, 5), "p1": st.floats(0, 1, exclude_min=True, exclude_max=True), "seed": st.integers(0, 99)}
+)
 PERTURBERS: dict[str, Any] = {
     "SlidingWindow": st.fixed_dictionaries({"window_size": PAIRS, "stride": PAIRS}),
     "SlidingRadial": st.fixed_dictionaries(
@@ -34,7 +36,9 @@ def test_masks_are_those_of_xaitk(name: str, data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
     arguments = data.draw(PERTURBERS[name])
     image = np.zeros(shape, np.uint8)
-    expected = plugins.build("perturber", name, arguments)(image)
+    # Threads share one generator: the seed would not reproduce the masks.
+    threads = {"threads": 0} if "seed" in arguments else {}
+    expected = plugins.build("perturber", name, {**arguments, **threads})(image)
     ours = make_masks({name: arguments}, image)
     np.testing.assert_array_equal(ours.dense(0, len(ours)), expected)
     assert ours.binary == bool(np.isin(expected, (0, 1)).all())
@@ -85,7 +89,7 @@ def test_another_plugin_of_xaitk_runs_as_it_is() -> None:
 
 
 def test_an_unknown_plugin_is_refused_with_the_names_that_are_known() -> None:
-    with pytest.raises(SearchlightError, match="found 'Nothing', allowed: SlidingWindow, SlidingRadial"):
+    with pytest.raises(SearchlightError, match="found 'Nothing', allowed: RandomGrid, RISEGrid"):
         plugins.build("perturber", "Nothing", {})
 
 

@@ -15,8 +15,7 @@ from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.policy_file import read_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
-from searchlight.saliency import plugins
-from searchlight.saliency import score as scoring
+from searchlight.saliency import hidden_sums, plugins
 from searchlight.saliency.masks import Masks, make_masks
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.score import make_scorer, score_block
@@ -207,10 +206,10 @@ def test_a_frame_s_map_does_not_depend_on_the_frames_beside_it(perturber: str, s
 def test_sparse_and_dense_sums_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     masks = make_masks(PERTURBERS["sparse window"], IMAGE)
     weights = np.random.default_rng(0).standard_normal((3, len(masks), 2))
-    sparse = scoring.HiddenSums(masks)
-    monkeypatch.setattr(scoring, "SPARSE_DENSITY", 0)
-    monkeypatch.setattr(scoring, "DENSE_MASKS", 3)
-    dense = scoring.HiddenSums(masks)
+    sparse = hidden_sums.HiddenSums(masks)
+    monkeypatch.setattr(hidden_sums, "SPARSE_DENSITY", 0)
+    monkeypatch.setattr(hidden_sums, "DENSE_MASKS", 3)
+    dense = hidden_sums.HiddenSums(masks)
     np.testing.assert_allclose(sparse.on_pixels(sparse(weights)), dense.on_pixels(dense(weights)), atol=1e-12)
     assert len(sparse.coverage) < len(dense.coverage)
 

@@ -179,6 +179,7 @@ def checkpoint_source(names):
     return {
         "checkpoint": agent.checkpoint,
         "member": agent.member,
+        "network": agent.network,
         "file": file,
         "pinned": there.get(PINNED) if fits else agent.sha256,
     }

@@ -30,6 +30,7 @@ def fetch_checkpoint(
     bundled: str | Path,
     output: str | Path,
     notice: Callable[[str], None],
+    network: str | None = None,
 ) -> None:
     """Fetch a checkpoint and write its weights and where they are from as safetensors.
 
@@ -40,6 +41,7 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: says one line to the user.
+        network: name of the network that the checkpoint holds; where None, it is found by the tensors.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -61,7 +63,7 @@ def fetch_checkpoint(
         elif member is not None:
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
         tensors = read_tensors(path, checkpoint)
-    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint)
+    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint, network)
     policy = networks.build(network, tensors, checkpoint)
     about = {
         "source": checkpoint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -94,31 +94,27 @@ def collect_clip(
             for name, places in zip(dimensions, preprocessing.centres(), strict=True):
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), places, where))
-        details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer", "coverage")}
+        scored = blocks[0].attributes
+        details = {name: scored[name] for name in ("perturbation", "hidden_by", "scorer", "coverage")}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
-    for line in _limits(details, effective):
+    for line in _limits(scored, effective):
         notice(f"clips.{clip}, method {method}: {line}")
 
 
-def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
+def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
     """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
     if not effective.any():
-        fill = details["perturbation"]["fill"]
-        why = (
-            "nothing moves against its background"
-            if isinstance(fill, dict) and "background" in fill
-            else f"fill {fill}"
-        )
+        why = about["unchanged_because"]
         yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
-    if (missed := 1 - details["coverage"]) > 0:
+    if (missed := 1 - about["coverage"]) > 0:
         part = f"{missed:.0%}" if missed >= 0.01 else "less than 1%"
         yield (
             f"{part} of what the agent sees is hidden by no mask (a stride larger than the window?): maps are zero "
             "there because nothing was tried"
         )
-    if "RISEScoring" in details["scorer"]:
-        yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+    if "caution" in about:
+        yield about["caution"]
 
 
 def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:

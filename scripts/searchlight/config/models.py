@@ -7,6 +7,8 @@ The models are the one source of the JSON schema in ``workflow/schemas`` and of 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,19 +18,18 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
 from searchlight import registry
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.config import consistency, names, playable
-from searchlight.config.arguments import Float, Int, PositiveInt, Table
+from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.families import Clip, ClipFamily
 from searchlight.config.messages import Allowed, mistake, refuse
 from searchlight.config.names import Name
 from searchlight.errors import SearchlightError
-from searchlight.saliency import plugins
+from searchlight.saliency import fills, plugins
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Allowed("#rrggbb")]
 Digest = Annotated[
@@ -37,8 +38,6 @@ Digest = Annotated[
     StringConstraints(pattern=r"^[0-9a-f]{64}$"),
     Allowed("64 hex digits"),
 ]
-# Meaning of `fill: background`: decisions before and after a frame whose screens make its background.
-BACKGROUND_WINDOW = 200
 
 
 def _checkpoint(source: str) -> str:
@@ -52,19 +51,23 @@ def _checkpoint(source: str) -> str:
     return source
 
 
-def _plugin(kind: str) -> BeforeValidator:
+def _member(check: Callable[[Any], Any]) -> BeforeValidator:
+    """Return what checks a key that names a member of a registry, with or without arguments."""
+
     def validate(spec: Any) -> Any:
         try:
-            return plugins.check(kind, spec)
+            return None if spec is None else check(spec)
         except SearchlightError as error:
             raise ValueError(str(error)) from error
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
 
 
-# Names come from the names of files, because reading a config must not import numpy.
-PREPROCESSINGS = registry.names(preprocessings.FOLDER)
-Preprocessing = Literal[PREPROCESSINGS]  # type: ignore[valid-type]
+def _fill(spec: Any, info: ValidationInfo) -> Any:
+    try:
+        return fills.check(spec, info.data.get("space"))
+    except SearchlightError as error:
+        raise ValueError(str(error)) from error
 
 
 class Agent(Table):
@@ -92,11 +95,21 @@ class Agent(Table):
         "May be left out for an agent of the catalogue.",
         examples=["Breakout-v0"],
     )
-    preprocessing: Preprocessing | None = Field(
+    preprocessing: Annotated[
+        str | dict[str, dict[str, Any]] | None,
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
+        _member(preprocessings.check),
+    ] = Field(
         None,
-        description="How a screen becomes what the network sees ([below](#preprocessings)). May be left out for an "
-        "agent of the catalogue.",
+        description="How a screen becomes what the network sees: a [preprocessing](#preprocessings), with or without "
+        "arguments. May be left out for an agent of the catalogue.",
         examples=["cv2"],
+    )
+    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
+        None,
+        description="Which network the checkpoint holds: "
+        + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))
+        + ". Without it, it is found by the checkpoint's tensors.",
     )
     actions: Literal["greedy", "sampled"] = Field(
         "greedy", description="Take the action with the highest logit, or draw from the policy."
@@ -110,28 +123,6 @@ class Agent(Table):
         return self
 
 
-class Blur(Table):
-    """A fill that is the image itself, blurred."""
-
-    blur: Float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
-
-
-class Background(Table):
-    """A fill that is what is usually there: the median of 61 screens around the frame."""
-
-    background: PositiveInt | Literal["episode"] = Field(
-        description="How many decisions before and after the frame the screens are drawn from, or `episode` for all."
-    )
-
-
-Level = Annotated[Float, Field(ge=0, le=255)]
-FillName = Literal["background", "mean"]
-
-
-def _named_fill(fill: Any) -> Any:
-    return Background(background=BACKGROUND_WINDOW) if fill == "background" else fill
-
-
 class Perturbation(Table):
     """What the agent is kept from seeing, patch by patch."""
 
@@ -139,24 +130,19 @@ class Perturbation(Table):
         description="Change the colour screen, then prepare it; or what the network sees, the observation, itself.",
         examples=["screen"],
     )
-    perturber: Annotated[dict[str, dict[str, Any]], _plugin("perturber")] = Field(
-        description="A `PerturbImage` plug-in of xaitk-saliency with its arguments (below).",
+    perturber: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "perturber"))] = Field(
+        description="Which patches are hidden: a [perturber](#perturbers) with its arguments.",
         examples=[{"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}],
     )
     fill: Annotated[
-        Level | tuple[Level, Level, Level] | Blur | Background | FillName,
-        BeforeValidator(registry.without_nulls),
-        AfterValidator(_named_fill),
-        Allowed(
-            "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or [red, green, blue]; "
-            "one of them, an overlay takes out the other by null"
-        ),
+        dict[str, dict[str, Any]],
+        BeforeValidator(_fill, json_schema_input_type=float | tuple[float, float, float] | str | dict[str, Any]),
     ] = Field(
         0,
-        description="What hidden pixels are replaced by: `background` (what is usually there; short for "
-        f"`{{background: {BACKGROUND_WINDOW}}}`), `{{blur: sigma}}`, `mean` (of what the agent sees of the frame), a "
-        "level (0 to 255 on the screen, 0 to 1 in the observation), or a colour `[red, green, blue]` (screen only). "
-        "Which to take: [below](#which-fill).",
+        validate_default=True,
+        description="What hidden pixels are replaced by ([below](#fills)): one of them by name, with its arguments "
+        "(`{background: {window: 50}}`, `{background: 50}`) or without (`background`), or a number for a level, or "
+        "`[red, green, blue]`.",
     )
     memory_lag: Int = Field(
         0,
@@ -165,29 +151,13 @@ class Perturbation(Table):
         "notebook did.",
     )
 
-    @field_validator("fill")
-    @classmethod
-    def _fill_fits_space(cls, fill: Any, info: ValidationInfo) -> Any:
-        space = info.data.get("space")
-        if space == "observation":
-            if isinstance(fill, tuple):
-                raise ValueError(f"found the colour {list(fill)}, allowed in observation space: 0 to 1")
-            if isinstance(fill, float) and fill > 1:
-                raise ValueError(f"found {fill:g}, allowed in observation space: 0 to 1")
-        elif space == "screen" and isinstance(fill, (float, tuple)):
-            for level in fill if isinstance(fill, tuple) else (fill,):
-                if not level.is_integer():
-                    raise ValueError(f"found {level:g}, allowed on the screen: whole levels 0 to 255")
-        return fill
-
 
 class Method(Table):
     """How the responses to a perturbation become a saliency map."""
 
     perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
-    scorer: Annotated[dict[str, dict[str, Any]], _plugin("scorer")] = Field(
-        description="`SquaredDifference` (the paper's own score), `RISE`, or a `GenerateClassifierConfidenceSaliency` "
-        "plug-in of xaitk-saliency, with its arguments (below).",
+    scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
+        description="How the outputs become a map: a [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
     )
     scale: Literal["frame", "clip", "none"] = Field(

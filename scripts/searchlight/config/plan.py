@@ -17,10 +17,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
+from searchlight.config.members import members_of
 from searchlight.config.models import Settings
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
+from searchlight.saliency import fills
 
 
 class Names(NamedTuple):
@@ -83,7 +85,7 @@ class Plan:
 
     def _window(self, perturbation: str) -> int | str | None:
         """Return the decisions that a perturbation's background is drawn from, or None where it has none."""
-        return getattr(self._settings.perturbations[perturbation].fill, "background", None)
+        return fills.window(self._settings.perturbations[perturbation].fill)
 
     def each_method(self, names: Names) -> list[Names]:
         """Return names once for each method of their clip, where they have a clip and no method."""
@@ -160,11 +162,11 @@ class Plan:
             if parent != "background" or names.window is not None
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
-        return lineage(self._code(rule, names.agent) if with_code else None, before, values)
+        return lineage(self._code(rule, names) if with_code else None, before, values)
 
-    def _code(self, rule: str, agent: str) -> str:
+    def _code(self, rule: str, names: Names) -> str:
         """Return a digest of what a rule's script runs, with the files of registries that the config names for it."""
-        members = {"agents/networks": None, "agents/preprocessings": [self._settings.agents[agent].preprocessing]}
+        members = members_of(self._settings, str(names.agent), perturbation=names.perturbation, method=names.method)
         return digest_of_code(self._scripts / f"{rule}.py", members)
 
 

@@ -9,8 +9,10 @@ from typing import Any, get_origin
 import yaml
 from pydantic import ValidationError
 
+from searchlight import registry
+from searchlight.agents import preprocessings
 from searchlight.config.messages import lines
-from searchlight.config.models import PREPROCESSINGS, Agent, Config, Settings
+from searchlight.config.models import Agent, Config, Settings
 from searchlight.errors import SearchlightError
 
 # The tables whose entries a user names.
@@ -78,7 +80,7 @@ def _complete(name: str, agent: Agent, known: dict[str, Agent]) -> Agent:
         agent = entry.model_copy(update=agent.model_dump(exclude_unset=True, exclude={"checkpoint"}))
     for key, allowed in (
         ("env", "a gymnasium id such as Breakout-v0"),
-        ("preprocessing", " or ".join(PREPROCESSINGS)),
+        ("preprocessing", " or ".join(registry.names(preprocessings.FOLDER))),
     ):
         if getattr(agent, key) is None:
             raise SearchlightError(f"config: agents.{name}.{key}: missing, allowed: {allowed}")

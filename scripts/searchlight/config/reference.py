@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import types
@@ -20,7 +21,7 @@ from searchlight.agents import preprocessings
 from searchlight.config.messages import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
-from searchlight.saliency import plugins
+from searchlight.saliency import fills, perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "config" / "README.md"
@@ -56,24 +57,10 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
-    parts.append(_preprocessings())
-    parts.append(_fills())
-    parts.append(
-        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
-        "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
-        + "\n\n".join(
-            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
-        )
-    )
-    parts.append(
-        "## Scorers\n\n`SquaredDifference` and `RISE` are the project's own, the others are xaitk-saliency's; any "
-        "other `GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too. For random "
-        "masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`.\n\n"
-        "| scorer | arguments | what it is |\n|---|---|---|\n"
-        + "".join(
-            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
-        ).rstrip()
-    )
+    parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
+    parts += [_FILLS, *_members(fills.FOLDER)]
+    parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
+    parts += [_SCORERS, *_members(scorers.FOLDER)]
     parts.append(_catalogue())
     parts.append(_BLOCK_SIZE)
     return "\n\n".join(parts) + "\n"
@@ -89,49 +76,28 @@ def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
             yield f"`{name}`", field.annotation
 
 
-_FILLS: tuple[tuple[str, str, str], ...] = (
-    (
-        "`background`",
-        "first: it takes out what moves, and shows what the agent makes of that",
-        "What stands still all the time (walls, a brick that is never hit) is never taken out, so it is never salient. "
-        "Where the whole screen scrolls (Enduro, RiverRaid), it is a smear that the agent never saw. What is gone "
-        "comes back for a dozen decisions; in an episode's last 200 for longer, since nothing comes after them.",
-    ),
-    (
-        "`{background: N}`",
-        "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
-        "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
-        "most of the critic's saliency of the default clip lies on bricks that were hit.",
-    ),
-    (
-        "`{blur: sigma}`",
-        "where the whole screen scrolls; or to do as the paper does",
-        "A blur hardly changes small things: Breakout's ball gets less saliency than the average pixel.",
-    ),
-    (
-        "`0`, another level, a colour",
-        "to ask what still things matter, or to do as the notebook does",
-        "The patch is a new object. By `imresize`, a level outside of the frame's own range shifts every pixel: black "
-        "patches light up the whole field of Pong.",
-    ),
-    ("`mean`", "for comparison", "As a colour."),
-)
-
-
-def _fills() -> str:
-    rows = "".join(f"| {fill} | {when} | {limits} |\n" for fill, when, limits in _FILLS)
-    return f"""\
-## Which fill
+_FILLS = """\
+## Fills
 
 What a map shows depends on what hides a patch. A good fill makes a picture that the agent could have seen, only without
-the thing.
+the thing. A fill with one argument takes its value directly, too: `{blur: 3}` is `{blur: {sigma: 3}}`.
 
-| fill | take it | its limits |
-|---|---|---|
-{rows}
 The default's method `erase` is `background` in windows of 8x8 pixels, `greydanus` is the paper's blur, and
-[`notebook.yaml`](notebook.yaml) has the notebook's black windows. The pictures that `background` uses are in
-`results/backgrounds/AGENT/seed-SEED/`."""
+[`notebook.yaml`](notebook.yaml) has the notebook's black windows."""
+
+
+_PERTURBERS = """\
+## Perturbers
+
+Which patches are hidden. Any other `PerturbImage` plug-in of xaitk-saliency that is installed is found by its name too;
+`MCRISEGrid`, which needs one fill per colour, is not supported."""
+
+
+_SCORERS = """\
+## Scorers
+
+How the outputs under all masks become a map. Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency
+that is installed is found by its name too."""
 
 
 _BLOCK_SIZE = """\
@@ -144,12 +110,12 @@ also compute frames around a clip that it does not show. Results are bit-identic
 change all blocks are computed anew."""
 
 
-def _preprocessings() -> str:
-    described = [
-        f"| `{name}` | {_summary(registry.load(preprocessings.FOLDER, name).Arguments)} |"
-        for name in registry.names(preprocessings.FOLDER)
-    ]
-    return "\n".join(["## Preprocessings", "", "| name | what the network sees |", "|---|---|", *described])
+def _members(folder: str) -> Iterator[str]:
+    """Yield what each member of a registry says of itself, with its arguments."""
+    for name, member in registry.members(folder).items():
+        model = member.Arguments
+        described = f"### `{name}`\n\n{inspect.cleandoc(model.__doc__ or '')}"
+        yield f"{described}\n\n{_table(model)}" if model.model_fields else described
 
 
 def render_schema() -> str:
@@ -197,11 +163,6 @@ def _table(model: type[BaseModel]) -> str:
     return "\n".join(rows)
 
 
-def _arguments(model: type[BaseModel]) -> str:
-    fields = model.model_fields
-    return ", ".join(f"`{name}`: {_default(info)}" for name, info in fields.items()) or "none"
-
-
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
@@ -224,7 +185,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     elif origin in (Union, types.UnionType):
         words = ", or ".join(_type(one) for one in arguments if one is not type(None))
     elif origin is dict and get_origin(arguments[1]) is dict:
-        words = "`{NAME: {argument: value}}`"
+        words = "`NAME` or `{NAME: {argument: value}}`"
     elif origin is dict or issubclass(annotation, BaseModel):
         words = "table"
     else:
