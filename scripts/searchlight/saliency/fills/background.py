@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from searchlight.config.arguments import PositiveInt, Table
+from searchlight.config.messages import Allowed
 from searchlight.lazy import numpy as np
 from searchlight.saliency.fills import Scene
 
@@ -29,7 +30,7 @@ class Arguments(Table):
     The pictures that it uses are in `results/backgrounds/AGENT/seed-SEED/`.
     """
 
-    window: PositiveInt | Literal["episode"] = Field(
+    window: Annotated[PositiveInt | Literal["episode"], Allowed("a whole number greater than 0, or `episode`")] = Field(
         200,
         description="How many decisions before and after the frame the screens are drawn from, or `episode` for all.",
     )
