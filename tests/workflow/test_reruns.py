@@ -14,7 +14,7 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from helpers.planning import Job, job_of, plan, pool
+from helpers.planning import Job, job_of, plan
 from helpers.project import BUNDLED, ROOT, Project, new_project
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save
@@ -505,7 +505,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[set[Job]]]]:
     """The dry runs of all rows, on their way."""
     folder = tmp_path_factory.mktemp("plans")
-    with pool(2) as workers:
+    with ThreadPoolExecutor(2) as workers:
         started = {}
         for number, (name, edit) in enumerate(TABLE.items()):
             # Links, not copies: a dry run writes nothing, and an edited file is a new one.
@@ -537,8 +537,7 @@ def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
     ran = {job for job, stamp in benchmarks(edited).items() if stamp != before.get(job)}
     assert planned <= ran
     assert count(ran - planned) == jobs(*(edit.then for edit in rows.values()))
-    with pool(1) as worker:
-        assert worker.submit(plan, edited.folder).result() == set()
+    assert plan(edited.folder) == set()
     assert results(edited).keys() == results(fresh).keys()
     for name, path in results(edited).items():
         if not name.startswith(("logs/", "benchmarks/")):
@@ -572,8 +571,7 @@ def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_p
     for path in project.folder.rglob("*"):
         if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
             path.touch()
-    with pool(1) as worker:
-        assert worker.submit(plan, project.folder).result() == set()
+    assert plan(project.folder) == set()
 
 
 def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finished: Project, tmp_path: Path) -> None:
@@ -582,8 +580,7 @@ def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finis
     response = "results/responses/breakout/seed-1/window/1.zarr.zip"
     project.completed(response)
     (project.folder / response).unlink()  # as Snakemake does after a failure
-    with pool(1) as worker:
-        assert count(worker.submit(plan, project.folder).result()) == TABLE["fill"].jobs
+    assert count(plan(project.folder)) == TABLE["fill"].jobs
 
 
 def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Project, tmp_path: Path) -> None:
