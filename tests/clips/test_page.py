@@ -6,7 +6,7 @@ import base64
 import io
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -292,7 +292,7 @@ def test_facts_are_the_store_s(opened: Visit, clip: Clip) -> None:
 
 
 def test_outputs_that_are_no_shares_are_shown_by_their_values(clip: Clip, tmp_path: Path, visit: Open) -> None:
-    values = np.linspace(-3, 5, COUNT * len(MEANINGS), dtype=np.float32).reshape(COUNT, -1)
+    values = np.linspace(-3, 5, 4 * COUNT, dtype=np.float32).reshape(COUNT, 4)
     stores = []
     for path in clip.stores:
         with load(path) as store:
