@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from helpers.project import ROOT
 from searchlight.fingerprint import closure, digest_of_code, imported
 from searchlight.registry import PACKAGE
@@ -36,6 +37,12 @@ def test_members_of_a_registry_are_code_only_where_they_are_named() -> None:
 def test_a_page_s_template_is_the_page_s_code_alone() -> None:
     assert "clips/page/page.html" in names("page")
     assert "clips/page/page.html" not in names("render")
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
+def test_no_job_s_code_holds_what_opens_results(script: str) -> None:
+    assert "__init__.py" in names(script)
+    assert "api.py" not in names(script)
 
 
 def test_imports_for_type_checkers_are_no_code(tmp_path: Path) -> None:

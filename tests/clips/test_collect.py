@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.agents import STEPS
+from helpers.clips import WINDOWS, make_clip
 from searchlight.clips.check_frames import check_frames
-from searchlight.clips.collect import collect_clip
 from searchlight.errors import SearchlightError
-from searchlight.saliency.background import write_background
-from searchlight.saliency.perturb import perturb_block
-from searchlight.saliency.plugins import check
-from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load
 
-WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
 GAPS = {"SlidingWindow": {"window_size": [10, 10], "stride": [20, 20]}}
-FRAMES = (40, 43)
 
 
 @pytest.fixture
@@ -27,29 +21,7 @@ def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
     """Make a clip of the episode, and return its path and what was said."""
 
     def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
-        spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
-        write_background(episode_path, tmp_path / "background", window=30)
-        perturb_block(
-            policy_path,
-            episode_path,
-            tmp_path / "responses",
-            perturbation=spec,
-            block=10,
-            block_size=4,
-            background_path=tmp_path / "background",
-        )
-        score_block(tmp_path / "responses", tmp_path / "maps", scorer=check("scorer", scorer))
-        said: list[str] = []
-        collect_clip(
-            episode_path,
-            [tmp_path / "maps"],
-            tmp_path / "clip",
-            clip="demo",
-            frames=FRAMES,
-            method="erase",
-            scale=scale,
-            notice=said.append,
-        )
+        said = make_clip(policy_path, episode_path, tmp_path, perturber, fill, scorer, scale)
         return tmp_path / "clip", said
 
     return make
