@@ -32,6 +32,8 @@ def test_the_notebook_runs(below: str, notebook: nbformat.NotebookNode, results_
     shown = {
         cell.id: [output.get("data", {}) for output in cell.outputs] for cell in notebook.cells if "outputs" in cell
     }
+    printed = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
+    assert "Warning" not in printed
     assert any("xarray.Dataset" in data.get("text/plain", "") for data in shown["open-code"])
     for name in ("maps-code", "value-code", "regions-code"):
         assert [data for data in shown[name] if "image/png" in data], name
