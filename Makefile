@@ -35,8 +35,9 @@ check: .venv/installed-test ## Check style, spelling, imports and types; pre-com
 	@$(RUN) mypy
 	@$(RUN) snakemake --lint
 
-docs: .venv/installed ## Write config/README.md and the schema anew from the models
+docs: .venv/installed ## Write generated documents: config/README.md, the schema, figures of benchmarks
 	@$(RUN) python -m searchlight.config.reference
+	@$(RUN) python benchmarks/documents.py
 
 benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py

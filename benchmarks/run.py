@@ -1,13 +1,12 @@
 """Measure Searchlight against the XAITK notebook's way and a competent user's, on the same real frames, on one thread.
 
 ``make benchmark`` plays the default run's episode if it is not there yet, prints tables and writes them to
-``benchmarks/README.md``, ``benchmarks/results.json`` and ``benchmarks/results.png``. Both sides' maps are compared; a
-difference above 1e-3 fails.
+``benchmarks/results.json``, ``benchmarks/results.png`` and the documents that quote them (``documents.py``). Both
+sides' maps are compared; a difference above 1e-3 fails.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import yaml  # noqa: E402
 from agents import by_agents  # noqa: E402
 from baseline import CASES, Maps, batched_outputs, frame_maps, notebook_policy, prepro  # noqa: E402
 from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, Frame, frames, our_maps, perturbation_of  # noqa: E402
+from documents import RESULTS, save  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
 from machine import machine  # noqa: E402
 from report import plot, report  # noqa: E402
@@ -33,7 +33,6 @@ from searchlight.agents.policy import Policy  # noqa: E402
 from searchlight.saliency.plugins import check  # noqa: E402
 from steps import steps  # noqa: E402
 
-FOLDER = ROOT / "benchmarks"
 FRAMES, BATCHED_FRAMES = 100, 10
 BASELINE_SECONDS = 60
 TARGETS = {"notebook": 250, "upstream": 12, "rise": 3, "end_to_end": 30}
@@ -199,9 +198,8 @@ def main() -> None:
         "profile": {case: profile(spec) for case, spec in SPECS.items()},
         "limits": limits({case: cases[case]["ours_s"] for case in SPECS}),
     }
-    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (FOLDER / "README.md").write_text(report(results), encoding="utf-8")
-    plot(results["masks"], FOLDER / "results.png")
+    save(RESULTS, results)
+    plot(results["masks"], RESULTS.with_suffix(".png"))
     Console().print(report(results), markup=False, highlight=False)
     worst = max(row["max_abs_difference"] for row in (*(cases[case] for case in SPECS), *results["agents"]))
     if worst > 1e-3:

@@ -1,12 +1,11 @@
 """Measure what Snakemake itself takes to plan a run, and to run its jobs.
 
 ``make benchmark-scale`` plans runs of 10 to 10,000 blocks, runs some hundred jobs that do nothing, prints tables and
-writes ``benchmarks/scale.json``. It needs Linux.
+writes ``benchmarks/scale.json`` and the documents that quote it (``documents.py``). It needs Linux.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,14 +19,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import scaling
 import yaml
+from documents import SCALE, save
 from machine import machine
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "scale.json"
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", "environment.yml")
 BLOCKS = (10, 100, 1_000, 10_000)
 AN_EPISODE = 100  # blocks
@@ -147,22 +146,10 @@ def main() -> None:
         root = Path(temporary)
         plans = [planned(root / str(blocks), blocks) for blocks in track(BLOCKS, "Plans")]
         runs = [run_empty(root / f"run-{number}", *run) for number, run in enumerate(track(RUNS, "Runs"))]
-    RESULTS.write_text(json.dumps({"machine": machine(), "plans": plans, "runs": runs}, indent=2) + "\n", "utf-8")
-    plan = Table(
-        "blocks", "jobs", "seconds", "where each is printed", "a job, ms", "peak MB", title="A dry run, --quiet"
-    )
-    for row in plans:
-        times = (f"{row[name]:.1f}" for name in ("wall_s", "printed_wall_s"))
-        a_job = 1e3 * row["cpu_s"] / row["jobs"]
-        plan.add_row(f"{row['blocks']:,}", f"{row['jobs']:,}", *times, f"{a_job:.1f}", f"{row['peak_mb']:.0f}")
-    run = Table(
-        "blocks", "scheduler", "a job, ms", "Snakemake's own, ms", title="A run of jobs that do nothing, 2 cores"
-    )
-    for row in runs:
-        times = (f"{row[name]:,.0f}" for name in ("wall_ms_a_job", "own_cpu_ms_a_job"))
-        run.add_row(f"{row['blocks']:,}", row["how"], *times)
-    for table in (plan, run):
-        Console().print(table)
+    measured = {"machine": machine(), "plans": plans, "runs": runs}
+    save(SCALE, measured)
+    for text in (scaling.plans(measured), scaling.runs(measured)):
+        Console().print(text, markup=False, highlight=False)
 
 
 if __name__ == "__main__":
