@@ -1,4 +1,4 @@
-"""Measure Searchlight against the XAITK notebook's way and a competent user's, on the same real frames, on one thread.
+"""Measure Searchlight beside the XAITK notebook's way and a competent user's, on the same real frames, on one thread.
 
 ``make benchmark`` plays the default run's episode if it is not there yet, prints tables and writes them to
 ``benchmarks/results.json``, ``benchmarks/results.png`` and the documents that quote them (``documents.py``). Both
@@ -39,7 +39,7 @@ TARGETS = {"notebook": 250, "upstream": 12, "rise": 3, "end_to_end": 30}
 
 
 def measure(case: str) -> dict[str, float]:
-    """Measure one case: seconds a frame of both sides, and how far their maps are apart."""
+    """Measure one case: seconds a frame of all ways, and the largest difference of their maps."""
     policy, given = notebook_policy(POLICY), frames(FRAMES)
     start = time.perf_counter()
     maps = our_maps(SPECS[case])
@@ -47,7 +47,7 @@ def measure(case: str) -> dict[str, float]:
     ours_s = (time.perf_counter() - start) / len(given)
     theirs: list[Maps] = []
     start = time.perf_counter()
-    # Spread over the clip, as ours are.
+    # In random order, so that they are spread over the clip.
     order = np.random.default_rng(0).permutation(len(given))
     while len(theirs) < len(given) and time.perf_counter() - start < BASELINE_SECONDS:
         theirs.append(frame_maps(CASES[case], policy, *given[order[len(theirs)]]))
@@ -67,7 +67,7 @@ def measure(case: str) -> dict[str, float]:
 
 
 def batched(case: str, policy: Policy, given: list[Frame]) -> float:
-    """Return a competent user's seconds a frame, up to the outputs: scoring is left out."""
+    """Return a competent user's seconds a frame, up to the outputs, without scoring."""
     masks = perturbation_of(SPECS[case]).masks
     weights = masks.dense(0, len(masks))
     start = time.perf_counter()
@@ -102,7 +102,7 @@ maps_in_threads(CASES[{case!r}], Path({policy!r}), Path({episode!r}), range({fir
 
 
 def peak_mb(body: str, case: str) -> float:
-    """Return the peak memory in MB of a process of its own: ours for a whole block, theirs for five frames."""
+    """Return the peak memory in MB of one process: a whole block by Searchlight, or five frames the notebook's way."""
     spec, scorer = SPECS[case]
     first = CLIP["frames"][0]
     with tempfile.TemporaryDirectory() as folder:
@@ -150,8 +150,8 @@ END_FRAMES = 20
 def end_to_end() -> dict[str, float]:
     """Measure 601 frames from nothing to videos, beside the notebook's maps of them, both with two threads.
 
-    The notebook's time is extrapolated from ``END_FRAMES`` frames, five at a time in its threads as it does, and holds
-    neither its episode nor its video.
+    The notebook's time is extrapolated from ``END_FRAMES`` frames, five at a time in its threads. It leaves out its
+    episode and its video.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"

@@ -1,4 +1,4 @@
-"""Measure what Snakemake itself takes to plan a run, and to run its jobs.
+"""Measure the time that Snakemake itself takes to plan a run, and to run its jobs.
 
 ``make benchmark-scale`` plans runs of 10 to 10,000 blocks, runs some hundred jobs that do nothing, prints tables and
 writes ``benchmarks/scale.json`` and the documents that quote it (``documents.py``). It needs Linux.
@@ -31,7 +31,7 @@ PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", 
 BLOCKS = (10, 100, 1_000, 10_000)
 AN_EPISODE = 100  # blocks
 BLOCK_SIZE = 240
-# Of runs: from the one to the other job that is done, so that the plan is left out.
+# Runs are timed between these two finished jobs, so that the plan is left out.
 FIRST, LAST = 10, 40
 RUNS = [
     (100, "ilp, Snakemake's own", ("--scheduler", "ilp")),
@@ -45,7 +45,7 @@ NOTHING = "from pathlib import Path\n\nfor path in snakemake.output:\n    Path(p
 
 
 def sweep(blocks: int, episodes: int) -> str:
-    """Return a config whose clips have that many blocks in all, of one method."""
+    """Return a config whose clips have that many blocks in all, for one method."""
     frames = blocks // episodes * BLOCK_SIZE
     clip = {"agent": "breakout", "seed": list(range(episodes)), "max_steps": frames, "frames": [0, frames - 1]}
     clips = {"demo": None, "sweep": {**clip, "methods": ["erase"], "fps": 30}}
@@ -54,7 +54,7 @@ def sweep(blocks: int, episodes: int) -> str:
 
 @contextmanager
 def snakemake(folder: Path, config: str, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Snakemake in a copy of the project, and kill it and its jobs in the end."""
+    """Start Snakemake in a copy of the project. Kill it and its jobs in the end."""
     (folder / "sweep.yaml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--configfile", "sweep.yaml", *options]
     with (folder / "output").open("wb") as output:
@@ -104,9 +104,9 @@ def planned(folder: Path, blocks: int) -> dict[str, float]:
 
 
 def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> dict[str, Any]:
-    """Measure a run whose jobs start, write empty files and end: from the ``FIRST`` to the ``LAST`` that has.
+    """Measure a run whose jobs only write empty files, between the ``FIRST`` and the ``LAST`` finished job.
 
-    All blocks are of one episode, so that all can run as soon as it was played.
+    All blocks are of one episode, so all can run as soon as it was played.
     """
     copy_project(folder)
     for script in (folder / "scripts").glob("*.py"):
@@ -129,13 +129,13 @@ def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> di
 
 
 def _done(folder: Path) -> int:
-    """Return how many jobs are done: Snakemake has written down what they were made from."""
+    """Return the number of finished jobs, which is the number of Snakemake's records."""
     metadata = folder / ".snakemake" / "metadata"
     return sum(1 for _ in metadata.iterdir()) if metadata.is_dir() else 0
 
 
 def _own_seconds(process: int) -> float:
-    """Return the processor time that a process has used by itself, without that of its jobs."""
+    """Return the processor time of a process, without that of its jobs."""
     ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
