@@ -13,5 +13,4 @@ with job("fetch_checkpoint", snakemake.log[0], snakemake.threads, snakemake.para
         output=snakemake.output[0],
         notice=notice,
         network=snakemake.params.source["network"],
-        renewed="sha256" in snakemake.params.source,
     )

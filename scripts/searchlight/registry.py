@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from searchlight.errors import SearchlightError, one_line
+from searchlight.config.messages import lines
+from searchlight.errors import SearchlightError
 
 PACKAGE = Path(__file__).parent
 
@@ -155,16 +156,4 @@ def complete(name: str, model: type[BaseModel], arguments: dict[str, Any]) -> di
     try:
         return model(**arguments).model_dump(mode="json")
     except ValidationError as error:
-        first = error.errors()[0]
-        key, kind = ".".join(str(part) for part in first["loc"]), first["type"]
-        if kind in ("tuple_type", "too_long") or (kind == "missing" and len(first["loc"]) > 1):
-            argument = str(first["loc"][0])
-            raise SearchlightError(f"{name}.{argument}: found {arguments[argument]!r}, allowed: [y, x]") from error
-        if kind == "missing":
-            what = f"{name}.{key} is missing"
-        elif kind == "extra_forbidden":
-            what = f"{name} has no argument '{key}'"
-        else:
-            what = f"{name}.{key}: found {first['input']!r} ({one_line(ValueError(first['msg']))})"
-        allowed = ", ".join(model.model_fields) or "no arguments"
-        raise SearchlightError(f"{what}, allowed: {allowed}") from error
+        raise SearchlightError(lines(error, model, name)[0]) from error

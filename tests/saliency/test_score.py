@@ -11,7 +11,8 @@ from helpers.project import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from searchlight.agents.checkpoint import fetch_checkpoint, read_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
+from searchlight.agents.policy_file import read_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
 from searchlight.saliency import hidden_sums, plugins

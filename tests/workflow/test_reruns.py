@@ -29,7 +29,8 @@ from helpers.project import BUNDLED, ROOT, Project, new_project
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save
 from searchlight import registry
-from searchlight.config.models import Agent, ClipFamily, Config, Method, Perturbation, Video
+from searchlight.config.families import ClipFamily
+from searchlight.config.models import Agent, Config, Method, Perturbation, Video
 from searchlight.fingerprint import closure
 from searchlight.store.files import digest_of
 
@@ -358,7 +359,7 @@ CONFIG: dict[str, Edit] = {
 RULES: dict[str, Edit] = {
     "a parameter more": Edit(
         FROM_SCORE,
-        files={"workflow/rules/saliency.smk": replaced("scorer=scorer_settings", "more=1, scorer=scorer_settings")},
+        files={"workflow/rules/saliency.smk": replaced("scorer=setting(", "more=1, scorer=setting(")},
     ),
     "more memory": Edit(
         {}, files={"workflow/rules/agents.smk": replaced("growing(500)", "growing(900)")}, bundle="blocks"
@@ -398,7 +399,11 @@ BUNDLED_FILES = {
     "page.py": "methods",
     "searchlight/clips/page/__init__.py": "methods",
     "searchlight/clips/page/page.html": "methods",
+    "searchlight/config/consistency.py": "blocks",
+    "searchlight/config/families.py": "blocks",
     "searchlight/config/models.py": "blocks",
+    "searchlight/config/names.py": "blocks",
+    "searchlight/config/read.py": "blocks",
     "searchlight/fingerprint.py": "blocks",
     "searchlight/config/reference.py": "blocks",
     "list_unused.py": "clips",

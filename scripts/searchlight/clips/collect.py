@@ -12,7 +12,7 @@ import numpy as np
 from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
 from searchlight.store.blocks import frames_of_clip, runs, scores_before
-from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
+from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, Writer, create, load
 
 MAPS = ("actor", "critic")
 # Frames in memory at a time.
@@ -53,7 +53,7 @@ def collect_clip(
     """
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
-        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, frames, episode.shape("frame")[0])
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
         blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
         held = np.concatenate([block.read("frame") for block in blocks])
@@ -85,7 +85,8 @@ def collect_clip(
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
         writer.variable("score", Variable(("time",), scores, {"long_name": "reward before this decision"}))
-        screen = episode.shape("frame")[1:3]
+        _, height, width, _ = episode.shape("frame")
+        screen = (height, width)
         preprocessing = preprocessings.build(episode.attributes["preprocessing"], screen)
         for name, length in zip(("y", "x"), screen, strict=True):
             writer.variable(name, Variable((name,), np.arange(length)))
@@ -133,7 +134,7 @@ def _divided(maps: np.ndarray, scale: str, largest_of_clip: np.float32) -> np.nd
     return maps / np.where(largest == 0, np.float32(1), largest)
 
 
-def _copy_episode(episode: Reader, writer, wanted: range) -> None:
+def _copy_episode(episode: Reader, writer: Writer, wanted: range) -> None:
     for name in episode.names():
         if name == "time" or name.startswith("memory_"):
             continue

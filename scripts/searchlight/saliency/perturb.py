@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy, read_metadata
 from searchlight.agents.policy import Memory, Policy
+from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills
 from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.engine import make_engine
-from searchlight.saliency.perturbation import Patches, Perturbation
+from searchlight.saliency.patches import Patches
+from searchlight.saliency.perturbation import Perturbation
 from searchlight.store.blocks import frames_of
 from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
 
@@ -73,9 +74,9 @@ def perturb_block(
         episode = stack.enter_context(load(episode_path))
         backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
         attributes = _attributes(episode, policy_path, perturbation, block, block_size)
-        length = episode.shape("frame")[0]
+        length, height, width, _ = episode.shape("frame")
         frames = frames_of(block, block_size, length)
-        preprocessing = preprocessings.build(episode.attributes["preprocessing"], episode.shape("frame")[1:3])
+        preprocessing = preprocessings.build(episode.attributes["preprocessing"], (height, width))
         perturbed = Perturbation(perturbation, preprocessing)
         engine = make_engine(policy, preprocessing.shape)
         count = len(perturbed.masks)

@@ -20,30 +20,12 @@ from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.crops import crops
 from searchlight.saliency import fills
 from searchlight.saliency.masks import masks_of
+from searchlight.saliency.patches import Patches
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
 MAX_PIXELS = 2**17
 # Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
 MERGED = 1.25
-
-
-@dataclass(frozen=True)
-class Patches:
-    """What some masks change in an observation; masks that change nothing are left out.
-
-    Attributes:
-        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
-        masks: (n,) their indices.
-        boxes: (n, 4) top, bottom, left and right of the pixels that change.
-        corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the observation from there on; as large as the largest box.
-    """
-
-    observation: np.ndarray
-    masks: np.ndarray
-    boxes: np.ndarray
-    corners: np.ndarray
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -127,10 +109,14 @@ class Perturbation:
 
     def _scene(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> fills.Scene:
         """Return what the fill may look at."""
-        if not self._on_screen:
-            return fills.Scene(image, image, lambda: frame.observe_other(background))
+
+        def behind() -> np.ndarray:
+            if background is None:
+                raise ValueError("found no background, allowed: one, because the fill has a window")
+            return background if self._on_screen else frame.observe_other(background)
+
         top, bottom, left, right = self.preprocessing.seen
-        return fills.Scene(image, image[top:bottom, left:right], lambda: background)
+        return fills.Scene(image, image[top:bottom, left:right] if self._on_screen else image, behind)
 
     def _make_groups(self) -> Iterator[_Group]:
         # Boxes of the observation; in the observation itself, they are the masks' own.

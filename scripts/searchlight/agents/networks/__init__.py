@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from searchlight import registry
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,6 @@ def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
 
 
 def some(names: Iterable[str]) -> str:
-    """Return the first of some names, which are a stranger's: on one line, without codes that a terminal would obey."""
-    shown = [name if name.isprintable() else name.encode("unicode_escape").decode() for name in sorted(names)]
+    """Return the first of some names, which are a stranger's."""
+    shown = [printable(name) for name in sorted(names)]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"

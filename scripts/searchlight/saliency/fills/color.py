@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from searchlight.config.arguments import Table
+from searchlight.config.messages import Allowed
 from searchlight.lazy import numpy as np
 from searchlight.saliency.fills import Scene
 from searchlight.saliency.fills._levels import Level, not_whole
@@ -16,7 +19,9 @@ SHORT = (list, tuple)
 class Arguments(Table):
     """A colour, on the screen alone; `[red, green, blue]` is short for it. Its limits are those of `level`."""
 
-    rgb: tuple[Level, Level, Level] = Field(description="Red, green and blue, 0 to 255.")
+    rgb: Annotated[tuple[Level, Level, Level], Allowed("[red, green, blue], each 0 to 255")] = Field(
+        description="The colour."
+    )
 
 
 def image(scene: Scene, arguments: Arguments) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from searchlight.config.arguments import Chance, Int, PositiveInt, Table
+from searchlight.config.arguments import Chance, Int, IntPair, PositiveInt, Table
 from searchlight.lazy import numpy as np
 
 NAME = "RandomGrid"
@@ -16,7 +16,7 @@ class Arguments(Table):
     """Random masks of cells of `s` pixels, smoothly enlarged and shifted."""
 
     n: PositiveInt = Field(description="Number of masks.")
-    s: tuple[PositiveInt, PositiveInt] = Field(description="Height and width of a cell in pixels.")
+    s: IntPair = Field(description="Height and width of a cell in pixels.")
     p1: Chance = Field(description="Probability that a cell is kept.")
     seed: Int = Field(0, ge=0, description="Seed of the masks.")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from searchlight.config.arguments import PositiveFloat, PositiveInt, Table
+from searchlight.config.arguments import FloatPair, IntPair, Table
 from searchlight.lazy import numpy as np
 
 NAME = "SlidingRadial"
@@ -15,11 +15,9 @@ NAME = "SlidingRadial"
 class Arguments(Table):
     """An ellipse slid over the image, its edge softened by a Gaussian where `sigma` is given."""
 
-    radius: tuple[PositiveFloat, PositiveFloat] = Field((50, 50), description="Radius in y and x in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
-    sigma: tuple[PositiveFloat, PositiveFloat] | None = Field(
-        None, description="Standard deviation of the softening in y and x in pixels."
-    )
+    radius: FloatPair = Field((50, 50), description="Radius in y and x in pixels.")
+    stride: IntPair = Field((20, 20), description="Step down and across in pixels.")
+    sigma: FloatPair | None = Field(None, description="Standard deviation of the softening in y and x in pixels.")
 
 
 def masks(shape: tuple[int, int], arguments: Arguments) -> Iterator[np.ndarray]:

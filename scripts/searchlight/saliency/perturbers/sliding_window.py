@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from searchlight.config.arguments import PositiveInt, Table
+from searchlight.config.arguments import IntPair, Table
 from searchlight.lazy import numpy as np
 
 NAME = "SlidingWindow"
@@ -15,8 +15,8 @@ NAME = "SlidingWindow"
 class Arguments(Table):
     """A hard rectangle slid over the image."""
 
-    window_size: tuple[PositiveInt, PositiveInt] = Field((50, 50), description="Height and width in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
+    window_size: IntPair = Field((50, 50), description="Height and width in pixels.")
+    stride: IntPair = Field((20, 20), description="Step down and across in pixels.")
 
 
 def masks(shape: tuple[int, int], arguments: Arguments) -> Iterator[np.ndarray]:
