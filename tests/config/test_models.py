@@ -210,6 +210,8 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("bundled path", [("agents/breakout/checkpoint", "bundled:../../etc/passwd")], ["agents.breakout.checkpoint: found 'bundled:../../etc/passwd'"]),
     ("unknown entry of the catalogue", [("agents/breakout/checkpoint", "catalogue:pong")], ["agents.breakout.checkpoint: found 'catalogue:pong'", "baby-a3c-breakout-40"]),
     ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "allowed: cv2, imresize"]),
+    ("unknown network", [("agents/breakout/network", "resnet")], ["agents.breakout.network: found 'resnet', allowed: greydanus"]),
+    ("arguments of a preprocessing without", [("agents/breakout/preprocessing", {"cv2": {"size": 84}})], ["agents.breakout.preprocessing: cv2.size: unknown key, allowed: none"]),
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
     ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
