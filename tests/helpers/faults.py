@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from helpers.project import Project, new_project
+from helpers.project import Project, command, new_project
 
 # A clip to the episode's end, of two blocks: each rule has a job.
 CONFIG = yaml.safe_dump(
@@ -54,12 +54,15 @@ def differing(project: Project, reference: dict[str, bytes]) -> list[str]:
 
 
 class Run:
-    """A Snakemake at work in a project, with all that it prints in a file."""
+    """A Snakemake at work in a project, its jobs in processes of their own, with all that it prints in a file."""
 
     def __init__(self, project: Project) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  as long as the run
         self._process = subprocess.Popen(
-            project.command(config=CONFIG), cwd=project.folder, stdout=self._output, stderr=self._output
+            command(*project.overlay(CONFIG), python=sys.executable),
+            cwd=project.folder,
+            stdout=self._output,
+            stderr=self._output,
         )
         self.pid = self._process.pid
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from helpers import warm
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "resources" / "agents"
 PROJECT_PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", "environment.yml")
+
+
+def command(*arguments: str, python: str | None = None) -> list[str]:
+    """Return what runs Snakemake: by a Python whose libraries are loaded, where none is given."""
+    cores = () if "--cores" in arguments else ("--cores", "2")
+    return [python or warm.python(), "-m", "snakemake", *arguments, *cores]
+
+
+def snakemake(folder: Path, *arguments: str, python: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder."""
+    return subprocess.run(command(*arguments, python=python), cwd=folder, capture_output=True, text=True, check=False)
 
 
 class Project:
@@ -18,27 +30,26 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def snakemake(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, config: str | None = None, python: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user does; ``config`` is the text of a config of its own, laid over the default."""
-        command = self.command(*arguments, config=config)
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        return snakemake(self.folder, *arguments, *self.overlay(config), python=python)
 
-    def completed(self, *arguments: str, config: str | None = None) -> subprocess.CompletedProcess[str]:
+    def completed(
+        self, *arguments: str, config: str | None = None, python: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake, which has to succeed."""
-        done = self.snakemake(*arguments, config=config)
+        done = self.snakemake(*arguments, config=config, python=python)
         assert done.returncode == 0, done.stderr
         return done
 
-    def command(self, *arguments: str, config: str | None = None) -> list[str]:
-        """Return what ``snakemake`` runs, once its config is there."""
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        if "--cores" not in arguments:
-            command += ["--cores", "2"]
-        if config is not None:
-            path = self.folder / "test.yaml"
-            path.write_text(config, encoding="utf-8")
-            command += ["--configfile", path.name]
-        return command
+    def overlay(self, config: str | None) -> list[str]:
+        """Write a config of its own, and return the arguments that name it."""
+        if config is None:
+            return []
+        (self.folder / "test.yaml").write_text(config, encoding="utf-8")
+        return ["--configfile", "test.yaml"]
 
     def copy(self, folder: Path) -> Project:
         """Return a copy, results and Snakemake's memory of them included, dates kept."""
@@ -51,7 +62,8 @@ def new_project(folder: Path) -> Project:
     folder.mkdir(parents=True)
     for part in PROJECT_PARTS:
         source = ROOT / part
-        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        # What Python has compiled comes along: it is taken where the dates fit.
+        ignore = shutil.ignore_patterns("*.egg-info")
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=ignore)
         else:

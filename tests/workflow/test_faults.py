@@ -22,8 +22,8 @@ import yaml
 from helpers.faults import CONFIG, VICTIMS, Run, contents, differing, kill_until_done
 from helpers.files import files_no_larger_than, save
 from helpers.local_slurm import wait_until
-from helpers.planning import plan, pool
-from helpers.project import ROOT, Project, new_project
+from helpers.planning import plan
+from helpers.project import ROOT, Project, command, new_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.agents.policy_file import read_policy
@@ -244,12 +244,12 @@ def assert_recovers(project: Project, reference: dict[str, bytes]) -> None:
 def test_two_at_once_and_a_killed_one_are_one_line_that_says_what_to_do(project: Project) -> None:
     first = Run(project)
     wait_until(lambda: any((project.folder / ".snakemake/locks").glob("*.lock")), "the first has locked the folder")
-    refused = lines_of(project.snakemake(config=CONFIG), project)
+    refused = lines_of(project.snakemake(config=CONFIG, python=sys.executable), project)
     killed = first.kill("all")
     line = f".snakemake/locks: found another Snakemake at work here (process {first.pid}), allowed: one at a time"
     assert refused[-1] == line
     psutil.wait_procs(killed, timeout=60)
-    stale = lines_of(project.snakemake(config=CONFIG), project)[-1]
+    stale = lines_of(project.snakemake(config=CONFIG, python=sys.executable), project)[-1]
     assert stale.startswith(".snakemake/locks: found the lock of a Snakemake that was killed")
     assert "type: snakemake --unlock (or: make unlock)" in stale
     unlocked = project.snakemake("--unlock", config=CONFIG)
@@ -300,15 +300,15 @@ def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: 
 
 @pytest.mark.workflow
 def test_a_folder_of_results_that_is_read_only_is_an_error_that_names_it(project: Project) -> None:
-    command = project.command(config=CONFIG)
+    run = command(*project.overlay(CONFIG), python=sys.executable)
     if os.geteuid() == 0:  # whom permissions bind only without this power
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv")
-        command = ["setpriv", "--bounding-set", "-dac_override", *command]
+        run = ["setpriv", "--bounding-set", "-dac_override", *run]
     results = project.folder / "results"
     results.mkdir()
     results.chmod(0o555)
-    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(run, cwd=project.folder, capture_output=True, text=True, check=False)
     results.chmod(0o755)
     lines = lines_of(done, project)
     assert any(line.startswith("PermissionError: ") and "'results/agents'" in line for line in lines)
@@ -327,8 +327,7 @@ def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, by
     edited = yaml.safe_load(config.read_text())
     update_config(edited, yaml.safe_load(CONFIG))
     config.write_text(yaml.safe_dump(edited))
-    with pool(1) as worker:
-        assert worker.submit(plan, mine.folder).result() == {"render/small/erase", "page/small"}
+    assert plan(mine.folder) == {"render/small/erase", "page/small"}
     script.write_text(before)
     # Each a date of its own in the past, and one in the future.
     chance = random.Random(0)  # noqa: S311  no secret

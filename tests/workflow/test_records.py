@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.planning import plan, pool
+from helpers.planning import plan
 from helpers.project import ROOT, Project, new_project
 from helpers.small import edited
 from snakemake.utils import update_config
@@ -51,8 +51,7 @@ def without_records(finished: Project, folder: Path) -> Project:
 
 
 def planned(project: Project) -> dict[str, int]:
-    with pool(1) as worker:
-        return dict(Counter(job.partition("/")[0] for job in worker.submit(plan, project.folder).result()))
+    return dict(Counter(job.partition("/")[0] for job in plan(project.folder)))
 
 
 def test_unchanged_results_without_a_record_are_up_to_date(finished: Project, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from helpers.planning import Job, job_of, plan, pool
+from helpers.planning import Job, job_of, plan
 from helpers.project import BUNDLED, ROOT, Project, new_project
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save
@@ -417,23 +417,45 @@ BUNDLED_FILES = {
 }
 
 
-def uses(script: Path, file: Path) -> bool:
-    """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
+# Of each method, the members of registries that the base config names, and what a change of its responses plans.
+METHODS: dict[str, tuple[dict[str, str], dict[str, int]]] = {
+    "occlusion": (
+        {"fills": "level", "perturbers": "sliding_window", "scorers": "occlusion_scoring"},
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+    ),
+    "greydanus": (
+        {"fills": "background", "perturbers": "sliding_radial", "scorers": "squared_difference"},
+        FROM_BLUR,
+    ),
+}
+
+
+def uses(script: Path, file: Path, method: str) -> bool:
+    """Return whether a script's results by a method depend on a file: it imports it, or its registries' members do."""
+    members = {f"saliency/{folder}": [f"{name}.py"] for folder, name in METHODS[method][0].items()}
+    members["agents/networks"] = [path.name for path in registry.files("agents/networks")]
+    members["agents/preprocessings"] = ["cv2.py"]
     roots = [script]
-    for folder, members in (
-        ("agents/networks", list(registry.files("agents/networks"))),
-        ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
-    ):
+    for folder, names in members.items():
         if registry.PACKAGE / folder / "__init__.py" in closure(script):
-            roots += [member for member in members if member is not None]
+            roots += [registry.PACKAGE / folder / name for name in names]
     return any(file == root or file in closure(root) for root in roots)
+
+
+def planned_by(script: Path, file: Path) -> dict[str, int]:
+    """Return what an edit of a file plans because of a script."""
+    using = [method for method in METHODS if uses(script, file, method)]
+    if len(using) < len(METHODS) and using:
+        of_method = METHODS[using[0]][1]
+        return {rule: count for rule, count in of_method.items() if rule in PLANNED[script.stem]}
+    return PLANNED[script.stem] if using else {}
 
 
 def modules() -> dict[str, Edit]:
     """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
     scripts, rows = ROOT / "scripts", {}
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
-        using = [PLANNED[script.stem] for script in sorted(scripts.glob("*.py")) if uses(script, path)]
+        using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
         name = path.relative_to(scripts).as_posix()
         # What two scripts plan both is planned once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))
@@ -505,7 +527,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[set[Job]]]]:
     """The dry runs of all rows, on their way."""
     folder = tmp_path_factory.mktemp("plans")
-    with pool(2) as workers:
+    with ThreadPoolExecutor(2) as workers:
         started = {}
         for number, (name, edit) in enumerate(TABLE.items()):
             # Links, not copies: a dry run writes nothing, and an edited file is a new one.
@@ -537,8 +559,7 @@ def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
     ran = {job for job, stamp in benchmarks(edited).items() if stamp != before.get(job)}
     assert planned <= ran
     assert count(ran - planned) == jobs(*(edit.then for edit in rows.values()))
-    with pool(1) as worker:
-        assert worker.submit(plan, edited.folder).result() == set()
+    assert plan(edited.folder) == set()
     assert results(edited).keys() == results(fresh).keys()
     for name, path in results(edited).items():
         if not name.startswith(("logs/", "benchmarks/")):
@@ -572,8 +593,7 @@ def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_p
     for path in project.folder.rglob("*"):
         if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
             path.touch()
-    with pool(1) as worker:
-        assert worker.submit(plan, project.folder).result() == set()
+    assert plan(project.folder) == set()
 
 
 def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finished: Project, tmp_path: Path) -> None:
@@ -582,8 +602,7 @@ def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finis
     response = "results/responses/breakout/seed-1/window/1.zarr.zip"
     project.completed(response)
     (project.folder / response).unlink()  # as Snakemake does after a failure
-    with pool(1) as worker:
-        assert count(worker.submit(plan, project.folder).result()) == TABLE["fill"].jobs
+    assert count(plan(project.folder)) == TABLE["fill"].jobs
 
 
 def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Project, tmp_path: Path) -> None:

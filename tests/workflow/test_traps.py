@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from helpers.files import save
-from helpers.project import Project, new_project
+from helpers.project import Project, new_project, snakemake
 from searchlight.config.folders import unusable
 from searchlight.config.read import read_config, typed
 from searchlight.config.yaml_files import REPEATED, differing_scalars
@@ -30,11 +28,6 @@ TINY = {
     "video": {"zoom": 1},
 }
 PAGE = "results/clips/tiny/index.html"
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def completed(folder: Path, *arguments: str) -> str:

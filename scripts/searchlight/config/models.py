@@ -51,8 +51,8 @@ def _checkpoint(source: str) -> str:
     return source
 
 
-def _member(check: Callable[[Any], Any], forms: Any = str | dict[str, Any]) -> BeforeValidator:
-    """Return what checks a key that names a member of a registry; ``forms`` are the types that it may have."""
+def _member(check: Callable[[Any], Any]) -> BeforeValidator:
+    """Return what checks a key that names a member of a registry, with or without arguments."""
 
     def validate(spec: Any) -> Any:
         try:
@@ -60,7 +60,7 @@ def _member(check: Callable[[Any], Any], forms: Any = str | dict[str, Any]) -> B
         except SearchlightError as error:
             raise ValueError(str(error)) from error
 
-    return BeforeValidator(validate, json_schema_input_type=forms)
+    return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
 
 
 def _fill(spec: Any, info: ValidationInfo) -> Any:
@@ -97,7 +97,7 @@ class Agent(Table):
     )
     preprocessing: Annotated[
         str | dict[str, dict[str, Any]] | None,
-        Allowed("NAME, or {NAME: {argument: value}}"),
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
         _member(preprocessings.check),
     ] = Field(
         None,
@@ -105,7 +105,7 @@ class Agent(Table):
         "arguments. May be left out for an agent of the catalogue.",
         examples=["cv2"],
     )
-    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER), str)] = Field(
+    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
         None,
         description="Which network the checkpoint holds: "
         + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))

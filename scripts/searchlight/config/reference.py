@@ -185,7 +185,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     elif origin in (Union, types.UnionType):
         words = ", or ".join(_type(one) for one in arguments if one is not type(None))
     elif origin is dict and get_origin(arguments[1]) is dict:
-        words = "NAME, or {NAME: {argument: value}}"
+        words = "`NAME` or `{NAME: {argument: value}}`"
     elif origin is dict or issubclass(annotation, BaseModel):
         words = "table"
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Masks:
         self.binary = True
         boxes: list[tuple[int, int, int, int]] = []
         held: list[np.ndarray] = []
-        self._file = None
+        self._file: IO[bytes] | None = None
         held_bytes = 0
         for mask in masks:
             box = _bounding_box(mask)
@@ -55,11 +55,9 @@ class Masks:
         self.boxes = np.array(boxes, dtype=np.int64).reshape(-1, 4)
         areas = (self.boxes[:, 1] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 2])
         self._offsets = np.concatenate([[0], np.cumsum(areas)])
-        self._values = None
-        if self._file is None:
-            self._values = np.concatenate(held) if held else np.zeros(0, np.float32)
-        else:
+        if self._file is not None:
             self._spill(held)
+        self._values = np.concatenate([np.zeros(0, np.float32), *held])
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -122,7 +120,7 @@ class Masks:
         held.clear()
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        if self._values is not None:
+        if self._file is None:
             return self._values[start:stop]
         self._file.seek(4 * start)
         return np.frombuffer(self._file.read(4 * (stop - start)), np.float32)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -109,14 +109,11 @@ class Perturbation:
 
     def _scene(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> fills.Scene:
         """Return what the fill may look at."""
-
-        def behind() -> np.ndarray:
-            if background is None:
-                raise ValueError("found no background, allowed: one, because the fill has a window")
-            return background if self._on_screen else frame.observe_other(background)
-
+        given = cast("np.ndarray", background)  # only fills that have been given one ask for it
+        if not self._on_screen:
+            return fills.Scene(image, image, lambda: frame.observe_other(given))
         top, bottom, left, right = self.preprocessing.seen
-        return fills.Scene(image, image[top:bottom, left:right] if self._on_screen else image, behind)
+        return fills.Scene(image, image[top:bottom, left:right], lambda: given)
 
     def _make_groups(self) -> Iterator[_Group]:
         # Boxes of the observation; in the observation itself, they are the masks' own.

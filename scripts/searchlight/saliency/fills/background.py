@@ -30,7 +30,7 @@ class Arguments(Table):
     The pictures that it uses are in `results/backgrounds/AGENT/seed-SEED/`.
     """
 
-    window: Annotated[PositiveInt | Literal["episode"], Allowed("a whole number greater than 0, or episode")] = Field(
+    window: Annotated[PositiveInt | Literal["episode"], Allowed("a whole number greater than 0, or `episode`")] = Field(
         200,
         description="How many decisions before and after the frame the screens are drawn from, or `episode` for all.",
     )

@@ -20,7 +20,7 @@ class Arguments(Table):
     """A colour, on the screen alone; `[red, green, blue]` is short for it. Its limits are those of `level`."""
 
     rgb: Annotated[tuple[Level, Level, Level], Allowed("[red, green, blue], each 0 to 255")] = Field(
-        description="The colour."
+        description="Red, green and blue, 0 to 255."
     )
 
 
