@@ -31,7 +31,6 @@ from safetensors.numpy import load_file, save
 from searchlight import registry
 from searchlight.config.families import ClipFamily
 from searchlight.config.models import Agent, Config, Method, Perturbation, Video
-from searchlight.config.read import read_config
 from searchlight.fingerprint import closure
 from searchlight.store.files import digest_of
 
@@ -81,7 +80,6 @@ MINE_PLAYED = jobs(
 MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
 # The perturbation that hides things behind a background, of both agents, but for the backgrounds.
 FROM_BLUR = {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}
-FROM_WINDOW = {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2}
 PLAYED = jobs(BREAKOUT_PLAYED, MINE_PLAYED)
 FETCHED = jobs(PLAYED, fetch_checkpoint=2)
 
@@ -179,7 +177,6 @@ CONFIG: dict[str, Edit] = {
     "another member": Edit(
         jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/member": "mine.20.safetensors"}, then=MINE_BLOCKS
     ),
-    "network": Edit(jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/network": "greydanus"}, then=MINE_BLOCKS),
     "a pin": Edit({}, {"agents/mine/sha256": pin}, bundle="clips", why="it is what was fetched"),
     "a pin that does not fit": Edit(
         jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/sha256": "0" * 64}, why="to be told so by the first job"
@@ -397,12 +394,6 @@ BUNDLED_FILES = {
     "searchlight/config/playable.py": "blocks",
     "searchlight/config/yaml_files.py": "blocks",
     "searchlight/agents/preprocessings/imresize.py": "blocks",
-    "searchlight/saliency/fills/blur.py": "blocks",
-    "searchlight/saliency/fills/color.py": "blocks",
-    "searchlight/saliency/perturbers/random_grid.py": "blocks",
-    "searchlight/saliency/perturbers/rise_grid.py": "methods",
-    "searchlight/saliency/scorers/rise.py": "methods",
-    "searchlight/saliency/scorers/rise_scoring.py": "clips",
     "render.py": "blocks",
     "render_gameplay.py": "methods",
     "page.py": "methods",
@@ -426,57 +417,45 @@ BUNDLED_FILES = {
 }
 
 
-def uses(script: Path, file: Path) -> bool:
-    """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
+# Of each method, the members of registries that the base config names, and what a change of its responses plans.
+METHODS: dict[str, tuple[dict[str, str], dict[str, int]]] = {
+    "occlusion": (
+        {"fills": "level", "perturbers": "sliding_window", "scorers": "occlusion_scoring"},
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+    ),
+    "greydanus": (
+        {"fills": "background", "perturbers": "sliding_radial", "scorers": "squared_difference"},
+        FROM_BLUR,
+    ),
+}
+
+
+def uses(script: Path, file: Path, method: str) -> bool:
+    """Return whether a script's results by a method depend on a file: it imports it, or its registries' members do."""
+    members = {f"saliency/{folder}": [f"{name}.py"] for folder, name in METHODS[method][0].items()}
+    members["agents/networks"] = [path.name for path in registry.files("agents/networks")]
+    members["agents/preprocessings"] = ["cv2.py"]
     roots = [script]
-    for folder, members in (
-        ("agents/networks", list(registry.files("agents/networks"))),
-        ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
-    ):
+    for folder, names in members.items():
         if registry.PACKAGE / folder / "__init__.py" in closure(script):
-            roots += [member for member in members if member is not None]
+            roots += [registry.PACKAGE / folder / name for name in names]
     return any(file == root or file in closure(root) for root in roots)
 
 
-def members(table: str, folders: dict[str, str]) -> dict[str, list[Path]]:
-    """Return the files of registries that the entries of a table name: ``folders`` says which key names which."""
-    spec = read_config(BASE, ROOT / "config" / "catalogue.yaml")
-    return {
-        name: [
-            file
-            for key, folder in folders.items()
-            for member in getattr(entry, key)
-            if (file := registry.file_of(folder, member)) is not None
-        ]
-        for name, entry in getattr(spec, table).items()
-    }
-
-
-PERTURBATIONS = members("perturbations", {"fill": "saliency/fills", "perturber": "saliency/perturbers"})
-METHODS = members("methods", {"scorer": "saliency/scorers"})
-
-
-def planned_by_members(file: Path) -> Iterator[dict[str, int]]:
-    """Yield what the entries of the config plan whose members of registries use a file."""
-
-    def using(entries: dict[str, list[Path]]) -> set[str]:
-        return {name for name, roots in entries.items() if any(file == one or file in closure(one) for one in roots)}
-
-    perturbed = {"window": FROM_WINDOW, "blur": FROM_BLUR}
-    scored = {"occlusion": {**FROM_WINDOW, "perturb": 0}, "greydanus": {**FROM_BLUR, "perturb": 0}}
-    for entries, each, both in ((PERTURBATIONS, perturbed, FROM_PERTURB), (METHODS, scored, FROM_SCORE)):
-        found = using(entries)
-        yield (
-            both if len(found) == 2 else {rule: count for name in found for rule, count in each[name].items() if count}
-        )
+def planned_by(script: Path, file: Path) -> dict[str, int]:
+    """Return what an edit of a file plans because of a script."""
+    using = [method for method in METHODS if uses(script, file, method)]
+    if len(using) < len(METHODS) and using:
+        of_method = METHODS[using[0]][1]
+        return {rule: count for rule, count in of_method.items() if rule in PLANNED[script.stem]}
+    return PLANNED[script.stem] if using else {}
 
 
 def modules() -> dict[str, Edit]:
     """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
     scripts, rows = ROOT / "scripts", {}
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
-        using = [PLANNED[script.stem] for script in sorted(scripts.glob("*.py")) if uses(script, path)]
-        using += planned_by_members(path)
+        using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
         name = path.relative_to(scripts).as_posix()
         # What two scripts plan both is planned once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))
