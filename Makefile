@@ -26,10 +26,13 @@ test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it
 faults: .venv/installed-test ## Kill runs at 50 random moments, and compare what is made in the end (minutes)
 	@$(RUN) PYTHONPATH=tests python -m helpers.faults
 
-check: .venv/installed-test ## Check style: ruff, snakefmt, snakemake --lint
+check: .venv/installed-test ## Check style, spelling, imports and types; pre-commit does the same
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) snakefmt --check Snakefile workflow
+	@$(RUN) codespell
+	@$(RUN) lint-imports --no-logo
+	@$(RUN) mypy
 	@$(RUN) snakemake --lint
 
 docs: .venv/installed ## Write config/README.md and the schema anew from the models

@@ -8,7 +8,6 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/lineages.smk"
 include: "workflow/rules/records.smk"
 include: "workflow/rules/agents.smk"
 include: "workflow/rules/saliency.smk"

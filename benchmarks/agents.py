@@ -19,7 +19,8 @@ import torch
 from baseline import batched_outputs, imresize, prepro
 from cases import ROOT
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
+from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.engine import Engine

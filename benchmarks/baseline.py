@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from searchlight.agents.checkpoint import load_policy
 from searchlight.agents.policy import Memory, Policy
+from searchlight.agents.policy_file import load_policy
 from searchlight.store.zarr import load
 from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
 from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring

@@ -11,8 +11,8 @@ import torch
 import yaml
 from baseline import Maps, notebook_policy, read_frame
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy
 from searchlight.agents.policy import Memory
+from searchlight.agents.policy_file import load_policy
 from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.saliency.engine import Engine
 from searchlight.saliency.perturbation import Perturbation

@@ -19,8 +19,8 @@ import torch
 from baseline import Case, frame_maps, notebook_policy
 from cases import CLIP, CONFIG, EPISODE, POLICY, SPECS, Spec, frames, our_maps, perturbation_of, window
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy
 from searchlight.agents.policy import Factored
+from searchlight.agents.policy_file import load_policy
 from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.saliency.boxes import boxes_after
 from searchlight.saliency.engine import geometry

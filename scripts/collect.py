@@ -11,6 +11,7 @@ with job("collect", snakemake.log[0], snakemake.threads, snakemake.params.lineag
         snakemake.output[0],
         clip=snakemake.wildcards.clip,
         method=snakemake.wildcards.method,
-        **snakemake.params.clip,
+        frames=snakemake.params.frames,
+        scale=snakemake.params.scale,
         notice=notice,
     )

@@ -12,5 +12,5 @@ with job("fetch_checkpoint", snakemake.log[0], snakemake.threads, snakemake.para
         bundled=snakemake.params.bundled,
         output=snakemake.output[0],
         notice=notice,
-        renewed="sha256" in snakemake.params.source,
+        network=snakemake.params.source["network"],
     )

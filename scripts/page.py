@@ -11,5 +11,8 @@ with job("page", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
         snakemake.input.videos,
         snakemake.output[0],
         clip=snakemake.wildcards.clip,
-        **snakemake.params.page,
+        methods=snakemake.params.methods,
+        gains=snakemake.params.gains,
+        fps=snakemake.params.fps,
+        colours=snakemake.params.colours,
     )

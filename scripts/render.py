@@ -10,8 +10,8 @@ with job("render", snakemake.log[0], snakemake.threads, snakemake.params.lineage
     render_method(
         snakemake.input.clip,
         dict(zip(LAYERS, snakemake.output, strict=True)),
-        style=Style(**snakemake.params.video["style"]),
-        gain=snakemake.params.gain["gain"],
-        fps=snakemake.params.video["fps"],
+        style=Style(**snakemake.params.style),
+        gain=snakemake.params.gain,
+        fps=snakemake.params.fps,
         threads=snakemake.threads,
     )

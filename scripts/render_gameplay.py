@@ -10,6 +10,7 @@ with job("render_gameplay", snakemake.log[0], snakemake.threads, snakemake.param
         snakemake.output[0],
         clip=snakemake.wildcards.clip,
         frames=snakemake.params.frames,
-        **snakemake.params.video,
+        zoom=snakemake.params.zoom,
+        fps=snakemake.params.fps,
         threads=snakemake.threads,
     )

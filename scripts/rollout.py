@@ -5,8 +5,6 @@ from searchlight.job import job
 with job("rollout", snakemake.log[0], snakemake.threads, snakemake.params.lineage) as notice:
     from searchlight.agents.rollout import play_episode
 
-    agent, seed = snakemake.wildcards.agent, int(snakemake.wildcards.seed)
-    outcome = play_episode(
-        snakemake.input.policy, snakemake.output[0], agent=agent, seed=seed, **snakemake.params.episode
-    )
-    notice(f"{agent}, seed {seed}: score {outcome.score:g} in {outcome.steps} steps ({outcome.ended})")
+    played = play_episode(snakemake.input.policy, snakemake.output[0], **snakemake.params.episode)
+    which = f"{snakemake.wildcards.agent}, seed {snakemake.wildcards.seed}"
+    notice(f"{which}: score {played.score:g} in {played.steps} steps ({played.ended})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from searchlight.lazy import numpy as np
 
 
 def crops(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -17,6 +17,11 @@ def damaged(path: object, found: object) -> SearchlightError:
     return SearchlightError(f"{path}: damaged, delete it and run again ({found})")
 
 
+def printable(name: str) -> str:
+    """Return a stranger's name as it may be printed: on one line, without codes that a terminal would obey."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
 def one_line(error: BaseException) -> str:
     """Return the message of any exception folded into one line."""
     text = " ".join(str(error).split())

@@ -3,7 +3,12 @@
 The file's name is the name in the config; case and underscores do not count. To add a member is to add one file. A file
 whose name begins with an underscore is no member. What a member has is said in the ``__init__`` of its folder.
 
-A name in the config may have arguments: ``NAME`` or ``{NAME: {argument: value}}``. A pydantic model checks them.
+A name in the config may have arguments: ``NAME`` or ``{NAME: {argument: value}}``; where there is but one argument,
+``{NAME: value}`` too. The member's ``Arguments``, a pydantic model whose docstring describes the member, checks them.
+Users see the file's name, or the member's ``NAME``, which differs from it in case and underscores alone.
+
+To check a config imports the members that it names. Those of fills, scorers, perturbers and preprocessings load nothing
+heavy by that: they take NumPy from ``searchlight.lazy``, and import what else they need in their functions.
 """
 
 from __future__ import annotations
@@ -12,11 +17,12 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from searchlight.errors import SearchlightError, one_line
+from searchlight.config.messages import lines
+from searchlight.errors import SearchlightError
 
 PACKAGE = Path(__file__).parent
 
@@ -41,8 +47,8 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def load(folder: str, name: str) -> ModuleType:
-    """Return the module of a member.
+def name_of(folder: str, name: str) -> str:
+    """Return the name of a member's file; nothing is imported.
 
     Raises:
         SearchlightError: there is no such member.
@@ -50,7 +56,63 @@ def load(folder: str, name: str) -> ModuleType:
     path = file_of(folder, name)
     if path is None:
         raise SearchlightError(f"found '{name}', allowed: {', '.join(names(folder))}")
-    return import_module(".".join((PACKAGE.name, *folder.split("/"), path.stem)))
+    return path.stem
+
+
+def load(folder: str, name: str) -> ModuleType:
+    """Return the module of a member.
+
+    Raises:
+        SearchlightError: there is no such member.
+    """
+    return import_module(".".join((PACKAGE.name, *folder.split("/"), name_of(folder, name))))
+
+
+def members(folder: str) -> dict[str, ModuleType]:
+    """Return the modules of all members by the names that users see."""
+    modules = {name: load(folder, name) for name in names(folder)}
+    return {getattr(module, "NAME", name): module for name, module in modules.items()}
+
+
+class Chosen(NamedTuple):
+    """A member with its arguments.
+
+    Attributes:
+        name: that users see.
+        module: of the member.
+        arguments: the member's ``Arguments``, complete.
+    """
+
+    name: str
+    module: ModuleType
+    arguments: Any
+
+    @property
+    def spec(self) -> dict[str, dict[str, Any]]:
+        """The one form that all ways to write it have in common: ``{NAME: {argument: value}}``, in plain types."""
+        return {self.name: self.arguments.model_dump(mode="json")}
+
+    def get(self, attribute: str, default: Any = None) -> Any:
+        """Return what a member may have or not."""
+        return getattr(self.module, attribute, default)
+
+
+def choose(folder: str, spec: Any) -> Chosen:
+    """Return the member that a specification of the config names, with its arguments.
+
+    Args:
+        folder: of the registry.
+        spec: ``NAME``, ``{NAME: {argument: value}}``, or ``{NAME: value}`` for a member with one argument.
+
+    Raises:
+        SearchlightError: the specification has another form, an unknown name or wrong arguments.
+    """
+    name, given = name_and_value(spec)
+    module = load(folder, name)
+    name, model = getattr(module, "NAME", name_of(folder, name)), module.Arguments
+    if len(model.model_fields) == 1 and not isinstance(given, dict):
+        given = {next(iter(model.model_fields)): given}
+    return Chosen(name, module, model(**complete(name, model, _table(name, given))))
 
 
 def without_nulls(table: Any) -> Any:
@@ -66,14 +128,23 @@ def name_and_arguments(spec: Any) -> tuple[str, dict[str, Any]]:
     Raises:
         SearchlightError: the specification has another form.
     """
-    spec = without_nulls({spec: {}} if isinstance(spec, str) else spec)
+    name, given = name_and_value(spec)
+    return name, _table(name, given)
+
+
+def name_and_value(spec: Any) -> tuple[str, Any]:
+    """Return the two parts of ``NAME`` or ``{NAME: anything}``; no arguments are an empty table."""
+    spec = without_nulls({spec: None} if isinstance(spec, str) else spec)
     if not isinstance(spec, dict) or len(spec) != 1:
         raise SearchlightError(f"found {spec!r}, allowed: one name, or one name with its arguments")
-    ((name, arguments),) = spec.items()
-    arguments = {} if arguments is None else arguments
-    if not isinstance(arguments, dict) or not all(isinstance(key, str) for key in arguments):
-        raise SearchlightError(f"found {arguments!r} as the arguments of {name}, allowed: a table of names and values")
-    return str(name), arguments
+    ((name, given),) = spec.items()
+    return str(name), {} if given is None else given
+
+
+def _table(name: str, given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise SearchlightError(f"found {given!r} as the arguments of {name}, allowed: a table of names and values")
+    return given
 
 
 def complete(name: str, model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -85,16 +156,4 @@ def complete(name: str, model: type[BaseModel], arguments: dict[str, Any]) -> di
     try:
         return model(**arguments).model_dump(mode="json")
     except ValidationError as error:
-        first = error.errors()[0]
-        key, kind = ".".join(str(part) for part in first["loc"]), first["type"]
-        if kind in ("tuple_type", "too_long") or (kind == "missing" and len(first["loc"]) > 1):
-            argument = str(first["loc"][0])
-            raise SearchlightError(f"{name}.{argument}: found {arguments[argument]!r}, allowed: [y, x]") from error
-        if kind == "missing":
-            what = f"{name}.{key} is missing"
-        elif kind == "extra_forbidden":
-            what = f"{name} has no argument '{key}'"
-        else:
-            what = f"{name}.{key}: found {first['input']!r} ({one_line(ValueError(first['msg']))})"
-        allowed = ", ".join(model.model_fields) or "no arguments"
-        raise SearchlightError(f"{what}, allowed: {allowed}") from error
+        raise SearchlightError(lines(error, model, name)[0]) from error

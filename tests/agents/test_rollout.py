@@ -17,8 +17,9 @@ from helpers.agents import STEPS, real_agent
 from helpers.files import save
 from helpers.geometry import preprocessing
 from helpers.project import BUNDLED, ROOT
-from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.environment import make_environment
+from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
 from searchlight.saliency.perturb import perturb_block

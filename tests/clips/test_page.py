@@ -46,12 +46,14 @@ METHODS = ("occlusion", "greydanus")
 MAPS = {"occlusion": (SCREEN, 1, 0), "greydanus": (OBSERVATION, 0, 1)}
 ABOUT = {
     "occlusion": {
-        "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}, "fill": 0.0},
+        "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}},
+        "hidden_by": "fill 0",
         "scorer": {"OcclusionScoring": {}},
         "scale": "frame",
     },
     "greydanus": {
-        "perturbation": {"space": "observation", "perturber": {"SlidingRadial": {}}, "fill": {"blur": 3.0}},
+        "perturbation": {"space": "observation", "perturber": {"SlidingRadial": {}}},
+        "hidden_by": "blur 3",
         "scorer": {"SquaredDifference": {}},
         "scale": "clip",
     },

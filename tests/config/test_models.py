@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helpers.project import ROOT
 from searchlight.config import reference
-from searchlight.config.models import read_catalogue, read_config
+from searchlight.config.read import read_catalogue, read_config
 from searchlight.errors import SearchlightError
 
 CATALOGUE = ROOT / "config" / "catalogue.yaml"
@@ -28,7 +28,7 @@ def edited(*edits: tuple[str, Any]) -> dict[str, Any]:
     return config
 
 
-def test_the_default_config_is_valid() -> None:
+def test_default_config_is_valid() -> None:
     settings = read_config(DEFAULT, CATALOGUE)
     assert settings.clips["demo"].methods == ("erase", "greydanus")
     assert settings.methods["erase"].scorer == {"SquaredDifference": {}}
@@ -37,7 +37,7 @@ def test_the_default_config_is_valid() -> None:
 @pytest.mark.parametrize(
     "preset", [p.name for p in sorted((ROOT / "config").glob("*.yaml")) if p.name != "catalogue.yaml"]
 )
-def test_every_preset_is_valid_over_the_default(preset: str) -> None:
+def test_preset_is_valid_over_the_default(preset: str) -> None:
     from snakemake.utils import update_config
 
     config = copy.deepcopy(DEFAULT)
@@ -45,13 +45,13 @@ def test_every_preset_is_valid_over_the_default(preset: str) -> None:
     read_config(config, CATALOGUE)
 
 
-def test_a_null_entry_is_left_out() -> None:
+def test_null_entry_is_left_out() -> None:
     extra = {**DEFAULT["clips"]["demo"], "frames": [0, 1]}
     settings = read_config(edited(("clips/other", extra), ("clips/demo", None)), CATALOGUE)
     assert list(settings.clips) == ["other"]
 
 
-def test_a_list_of_seeds_and_agents_is_a_clip_of_each_named_after_what_is_a_list() -> None:
+def test_lists_of_agents_and_seeds_give_a_clip_each() -> None:
     agents = {"a": DEFAULT["agents"]["breakout"], "b": DEFAULT["agents"]["breakout"]}
     lists = {"seeds": {"seed": [1, 2]}, "both": {"agent": ["a", "b"], "seed": [7]}, "agents": {"agent": ["b"]}}
     clips = {
@@ -71,12 +71,12 @@ def test_a_list_of_seeds_and_agents_is_a_clip_of_each_named_after_what_is_a_list
 @pytest.mark.parametrize(
     ("given", "frames"), [("all", (0, "end")), ([5, "end"], (5, "end")), ([0, "end"], (0, "end")), ([5, 9], (5, 9))]
 )
-def test_frames_may_go_on_to_the_end(given: Any, frames: tuple[int, int | str]) -> None:
+def test_frames_to_the_end_of_the_episode(given: Any, frames: tuple[int, int | str]) -> None:
     settings = read_config(edited(("clips/demo/frames", given)), CATALOGUE)
     assert settings.clips["demo"].frames == frames
 
 
-def test_an_overlay_replaces_a_perturber_by_null() -> None:
+def test_overlay_replaces_perturber_by_null() -> None:
     merged = {"SlidingWindow": None, "SlidingRadial": {"stride": [9, 9]}}
     settings = read_config(edited(("perturbations/erase/perturber", merged)), CATALOGUE)
     assert list(settings.perturbations["erase"].perturber) == ["SlidingRadial"]
@@ -85,15 +85,22 @@ def test_an_overlay_replaces_a_perturber_by_null() -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        ("background", {"background": 200}),
-        ({"background": 50}, {"background": 50}),
-        ({"background": "episode"}, {"background": "episode"}),
-        ({"blur": None, "background": 7}, {"background": 7}),
-        ("mean", "mean"),
+        ("background", {"background": {"window": 200}}),
+        ({"background": None}, {"background": {"window": 200}}),
+        ({"background": 50}, {"background": {"window": 50}}),
+        ({"background": "episode"}, {"background": {"window": "episode"}}),
+        ({"Background": {"window": 50}}, {"background": {"window": 50}}),
+        ({"blur": None, "background": 7}, {"background": {"window": 7}}),
+        ({"blur": 3}, {"blur": {"sigma": 3}}),
+        ("mean", {"mean": {}}),
+        (0, {"level": {"value": 0}}),
+        ({"level": 7}, {"level": {"value": 7}}),
+        ([1, 2, 3], {"color": {"rgb": [1, 2, 3]}}),
+        ({"color": [1, 2, 3]}, {"color": {"rgb": [1, 2, 3]}}),
     ],
     ids=str,
 )
-def test_fills_that_are_read(given: Any, read: Any) -> None:
+def test_fill_is_read(given: Any, read: Any) -> None:
     perturbation = read_config(edited((WINDOW + "/fill", given)), CATALOGUE).perturbations["erase"]
     assert perturbation.model_dump(mode="json")["fill"] == read
 
@@ -101,22 +108,22 @@ def test_fills_that_are_read(given: Any, read: Any) -> None:
 @pytest.mark.parametrize(
     ("video", "gamma"), [({}, 0.5), ({"style": "notebook"}, 1), ({"style": "notebook", "gamma": 0.7}, 0.7)], ids=str
 )
-def test_gamma_follows_the_style_where_it_is_not_given(video: dict[str, Any], gamma: float) -> None:
+def test_default_gamma_depends_on_style(video: dict[str, Any], gamma: float) -> None:
     settings = read_config(edited(("video", video)), CATALOGUE)
     assert settings.video.look()["gamma"] == gamma
 
 
 @pytest.mark.parametrize(("zoom", "fps"), [(11, 61), (7, 120), (4, 240)])
-def test_what_hardware_plays_is_allowed(zoom: int, fps: int) -> None:
+def test_largest_playable_videos_are_allowed(zoom: int, fps: int) -> None:
     read_config(edited(("video/zoom", zoom), ("clips/demo/fps", fps)), CATALOGUE)
 
 
-def test_a_digest_may_be_in_capitals() -> None:
+def test_digest_in_capitals_is_read() -> None:
     settings = read_config(edited(("agents/breakout/sha256", "AB" * 32)), CATALOGUE)
     assert settings.agents["breakout"].sha256 == "ab" * 32
 
 
-def test_an_agent_of_the_catalogue_brings_what_the_user_leaves_out() -> None:
+def test_catalogue_completes_agent() -> None:
     agent = read_config(edited(("agents/breakout", {"checkpoint": "catalogue:baby-a3c-breakout-80"})), CATALOGUE)
     breakout = agent.agents["breakout"]
     assert (breakout.env, breakout.preprocessing) == ("Breakout-v4", "imresize")
@@ -124,13 +131,13 @@ def test_an_agent_of_the_catalogue_brings_what_the_user_leaves_out() -> None:
     assert breakout.sha256 == "af6c793df878de5021e95af93028e11107b9840b7c92d81f770574af32f4df77"
 
 
-def test_what_the_user_says_wins_over_the_catalogue() -> None:
+def test_user_overrides_catalogue() -> None:
     entry = {"checkpoint": "catalogue:baby-a3c-breakout-80", "env": "Breakout-v0", "actions": "sampled"}
     agent = read_config(edited(("agents/breakout", entry)), CATALOGUE).agents["breakout"]
     assert (agent.env, agent.actions, agent.preprocessing) == ("Breakout-v0", "sampled", "imresize")
 
 
-def test_the_catalogue_pins_all_digests_that_are_known() -> None:
+def test_catalogue_pins_all_known_digests() -> None:
     unpinned = [name for name, agent in read_catalogue(CATALOGUE).items() if agent.sha256 is None]
     assert unpinned == ["xaitk-breakout", "greydanus-breakout"]
 
@@ -140,23 +147,23 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("unknown top-level key", [("blocksize", 3)], ["blocksize: unknown key", "block_size, device, agents"]),
     ("unknown key of an agent", [("agents/breakout/colour", "red")], ["agents.breakout.colour: unknown key", "checkpoint, member"]),
     ("unknown key of a video", [("video/colour", "red")], ["video.colour: unknown key", "zoom"]),
-    ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["erase"]})], ["clips.demo.frames: missing"]),
+    ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["erase"]})], ["clips.demo.frames: missing, allowed: [first, last], [first, end] or all"]),
     ("block size zero", [("block_size", 0)], ["block_size: found 0", "greater than 0"]),
-    ("block size of text", [("block_size", "many")], ["block_size: found 'many'", "integer"]),
-    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.erase.perturber: found 'SlidingWindw'", "SlidingWindow, SlidingRadial, RISEGrid, RandomGrid"]),
-    ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: SlidingWindow"]),
-    ("unknown argument", [(WINDOW + "/perturber", {"SlidingWindow": {"windowsize": [5, 5]}})], ["SlidingWindow has no argument 'windowsize'", "window_size, stride"]),
-    ("wrong argument", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [0, 5]}})], ["SlidingWindow.stride.0: found 0"]),
-    ("method that is a number", [("clips/demo/methods", [5])], ["clips.demo.methods: found 5, allowed: a list of names of methods, at least one"]),
+    ("block size of text", [("block_size", "many")], ["block_size: found 'many', allowed: a whole number"]),
+    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.erase.perturber: found 'SlidingWindw'", "RandomGrid, RISEGrid, SlidingRadial, SlidingWindow"]),
+    ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: RandomGrid"]),
+    ("unknown argument", [(WINDOW + "/perturber", {"SlidingWindow": {"windowsize": [5, 5]}})], ["perturbations.erase.perturber: SlidingWindow.windowsize: unknown key, allowed: window_size, stride"]),
+    ("wrong argument", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [0, 5]}})], ["SlidingWindow.stride: found [0, 5], allowed: [y, x], whole numbers greater than 0"]),
+    ("method that is a number", [("clips/demo/methods", [5])], ["clips.demo.methods: found [5], allowed: a list of names of methods, at least one"]),
     ("no method", [("clips/demo/methods", [])], ["clips.demo.methods: found [], allowed: a list of names of methods, at least one"]),
     ("method that is no list", [("clips/demo/methods", "occlusion")], ["clips.demo.methods: found 'occlusion', allowed: a list of names"]),
     ("window of one number", [(WINDOW + "/perturber", {"SlidingWindow": {"window_size": 5}})], ["SlidingWindow.window_size: found 5, allowed: [y, x]"]),
     ("window of a list of one", [(WINDOW + "/perturber", {"SlidingWindow": {"window_size": [5]}})], ["SlidingWindow.window_size: found [5], allowed: [y, x]"]),
     ("window of three", [(WINDOW + "/perturber", {"SlidingWindow": {"window_size": [5, 5, 5]}})], ["SlidingWindow.window_size: found [5, 5, 5], allowed: [y, x]"]),
-    ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["RISEGrid.s is missing", "n, s, p1, seed"]),
+    ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["perturbations.erase.perturber: RISEGrid.s: missing (cells along each side)"]),
     ("arguments of the wrong form", [(WINDOW + "/perturber", {"SlidingWindow": [5, 5]})], ["found [5, 5] as the arguments of SlidingWindow"]),
     ("two perturbers", [(WINDOW + "/perturber", {"SlidingWindow": {}, "SlidingRadial": {}})], ["allowed: one name"]),
-    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "SquaredDifference, RISE, OcclusionScoring"]),
+    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "OcclusionScoring, RISE, RISEScoring, SquaredDifference"]),
     ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.erase.space: found 'pixels'", "'screen' or 'observation'"]),
     ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.erase.fill: found 300"]),
     ("fill too bright for an observation", [("perturbations/blur/fill", 7)], ["perturbations.blur.fill: found 7", "0 to 1"]),
@@ -166,10 +173,10 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("background of no decisions", [(WINDOW + "/fill", {"background": 0})], ["perturbations.erase.fill: found", "{background: decisions or episode}"]),
     ("background of another word", [(WINDOW + "/fill", {"background": "clip"})], ["perturbations.erase.fill: found", "background"]),
     ("two fills", [(WINDOW + "/fill", {"background": 9, "blur": 3})], ["perturbations.erase.fill: found", "background"]),
-    ("fill by another name", [(WINDOW + "/fill", "median")], ["perturbations.erase.fill: found 'median', allowed: background, {background: decisions or episode}, {blur: sigma}, mean"]),
+    ("fill by another name", [(WINDOW + "/fill", "median")], ["perturbations.erase.fill: found 'median', allowed: background, {background: decisions or episode}, {blur: sigma}, [red, green, blue], 0 to 255, or mean; one"]),
     ("cells that are never kept", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10, "s": 8, "p1": 0}})], ["RISEGrid.p1: found 0", "greater than 0"]),
     ("cells that are always kept", [(WINDOW + "/perturber", {"RandomGrid": {"n": 10, "s": [8, 8], "p1": 1}})], ["RandomGrid.p1: found 1", "less than 1"]),
-    ("arguments of our RISE", [("methods/erase/scorer", {"RISE": {"p1": 0.5}})], ["RISE has no argument 'p1', allowed: no arguments"]),
+    ("arguments of our RISE", [("methods/erase/scorer", {"RISE": {"p1": 0.5}})], ["methods.erase.scorer: RISE.p1: unknown key, allowed: none"]),
     ("videos larger than hardware plays", [("video/zoom", 12)], ["video.zoom: found 12, allowed: 1 to 11 (hardware plays H.264 up to level 5.2, 36864 macroblocks a frame"]),
     ("videos faster than hardware plays", [("video/zoom", 11), ("clips/demo/fps", 120)], ["clips.demo.fps: found 120 with video.zoom 11, allowed: fps up to 61, or zoom up to 7 (hardware plays"]),
     ("another style", [("video/style", "neon")], ["video.style: found 'neon'", "'spotlight' or 'notebook'"]),
@@ -192,36 +199,39 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("a family of two lengths of one episode", [("clips/demo/seed", [1, 2]), ("clips/more", {**DEFAULT["clips"]["demo"], "seed": 2, "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames: found [-1, 5]"]),
     ("the same method twice", [("clips/demo/methods", ["erase", "erase"])], ["clips.demo.methods: found", "each method once"]),
-    ("no clips", [("clips/demo", None)], ["clips: found {}"]),
+    ("no clips", [("clips/demo", None)], ["clips: found {}, allowed: at least 1 entry"]),
     ("two lengths of one episode", [("clips/more", {**DEFAULT["clips"]["demo"], "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("name with a slash", [("clips/a b", DEFAULT["clips"]["demo"])], ["clips: found the name 'a b'", "letters, digits"]),
     ("name with a space", [("agents/my agent", DEFAULT["agents"]["breakout"])], ["agents: found the name 'my agent'"]),
     ("name of dots", [("methods/..", DEFAULT["methods"]["erase"])], ["methods: found the name '..'"]),
     ("digest of the wrong form", [("agents/breakout/sha256", "abc")], ["agents.breakout.sha256: found 'abc'", "64 hex digits"]),
-    ("plain http", [("agents/breakout/checkpoint", "http://example.org/a.tar")], ["agents.breakout: found 'http://example.org/a.tar' without sha256"]),
-    ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar'", "https://"]),
+    ("plain http", [("agents/breakout/checkpoint", "http://example.org/a.tar")], ["agents.breakout.checkpoint: found 'http://example.org/a.tar' without sha256, allowed: https://"]),
+    ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar', allowed: https://"]),
     ("bundled path", [("agents/breakout/checkpoint", "bundled:../../etc/passwd")], ["agents.breakout.checkpoint: found 'bundled:../../etc/passwd'"]),
     ("unknown entry of the catalogue", [("agents/breakout/checkpoint", "catalogue:pong")], ["agents.breakout.checkpoint: found 'catalogue:pong'", "baby-a3c-breakout-40"]),
-    ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "'cv2' or 'imresize'"]),
+    ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "allowed: cv2, imresize"]),
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
     ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
-    ("block size that is a truth value", [("block_size", True)], ["block_size: found True"]),
+    ("block size that is a truth value", [("block_size", True)], ["block_size: found True, allowed: a whole number"]),
     ("block size in quotes", [("block_size", "32")], ["block_size: found '32'"]),
     ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames: found ['1', 5]"]),
-    ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True"]),
+    ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True, allowed: a number"]),
     ("fps of nearly nothing", [("clips/demo/fps", 0.0001)], ["clips.demo.fps: found 0.0001"]),
     ("infinite gain", [("methods/erase/gain", float("inf"))], ["methods.erase.gain: found inf"]),
     ("infinite blur", [("perturbations/blur/fill", {"blur": float("inf")})], ["perturbations.blur.fill: found"]),
     ("colour of fractions", [(WINDOW + "/fill", [0.5, 10, 3])], ["perturbations.erase.fill: found 0.5", "whole levels"]),
-    ("argument that is a truth value", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [True, 5]}})], ["SlidingWindow.stride.0: found True"]),
+    ("argument that is a truth value", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [True, 5]}})], ["SlidingWindow.stride: found [True, 5], allowed: [y, x]"]),
     ("arguments with a number for a name", [(WINDOW + "/perturber", {"SlidingWindow": {1: 2}})], ["as the arguments of SlidingWindow"]),
-    ("a table that is a list", [("clips", ["demo"])], ["clips: found ['demo']"]),
+    ("an entry that is no table", [("clips/demo", 5)], ["clips.demo: found 5, allowed: a table"]),
+    ("a missing key without a fixed form", [("perturbations/erase", {"space": "screen"})], ["perturbations.erase.perturber: missing (which patches are hidden"]),
+    ("a name that is a number", [("methods/erase/perturbation", 5)], ["methods.erase.perturbation: found 5, allowed: at most 64 letters"]),
+    ("a table that is a list", [("clips", ["demo"])], ["clips: found ['demo'], allowed: a table"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("edits", "fragments"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
-def test_a_mistake_is_one_line(edits: list[tuple[str, Any]], fragments: list[str]) -> None:
+def test_mistake_is_one_line(edits: list[tuple[str, Any]], fragments: list[str]) -> None:
     with pytest.raises(SearchlightError) as caught:
         read_config(edited(*edits), CATALOGUE)
     text = str(caught.value)
@@ -231,19 +241,28 @@ def test_a_mistake_is_one_line(edits: list[tuple[str, Any]], fragments: list[str
         assert fragment in text
 
 
-def test_two_mistakes_are_two_lines() -> None:
+SEVERAL: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
+    ("of fields", [("video/zoom", 99), ("clips/demo/fps", 0), ("block_size", 0)], ["block_size", "clips.demo.fps", "video.zoom"]),
+    ("of fields that depend on others", [("clips/demo/seed", [1, 1]), ("clips/demo/frames", [9, 3])], ["clips.demo.seed", "clips.demo.frames"]),
+    ("between tables", [("clips/demo/methods", ["a", "b"]), ("clips/demo/agent", "c"), ("methods/erase/perturbation", "d")], ["methods.erase.perturbation", "clips.demo.agent", "clips.demo.methods"]),
+    ("videos too fast", [("video/zoom", 11), ("clips/demo/fps", 120), ("clips/more", {**DEFAULT["clips"]["demo"], "fps": 240})], ["clips.demo.fps", "clips.more.fps"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edits", "keys"), [row[1:] for row in SEVERAL], ids=[row[0] for row in SEVERAL])
+def test_each_key_with_a_mistake_has_one_line(edits: list[tuple[str, Any]], keys: list[str]) -> None:
     with pytest.raises(SearchlightError) as caught:
-        read_config(edited(("block_size", 0), ("video/zoom", 99)), CATALOGUE)
-    assert len(str(caught.value).splitlines()) == 2
+        read_config(edited(*edits), CATALOGUE)
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == keys
 
 
-def test_the_reference_and_the_schema_are_those_of_the_models() -> None:
+def test_reference_and_schema_are_fresh() -> None:
     stale = "stale: run `make docs`"
     assert reference.REFERENCE.read_text(encoding="utf-8") == reference.render_reference(), stale
     assert reference.SCHEMA.read_text(encoding="utf-8") == reference.render_schema(), stale
 
 
-def test_the_reference_names_every_key() -> None:
+def test_reference_names_every_key() -> None:
     text = reference.render_reference()
     for table in (DEFAULT, *DEFAULT["agents"].values(), *DEFAULT["clips"].values(), DEFAULT["video"]):
         for key in table:

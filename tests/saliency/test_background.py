@@ -12,7 +12,8 @@ from baseline import imresize, prepro
 from helpers.agents import STEPS, play_bundled, real_agent
 from helpers.geometry import preprocessing as built
 from helpers.project import BUNDLED
-from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
+from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.saliency.background import Backgrounds, decisions, write_background
 from searchlight.saliency.engine import Engine

@@ -14,14 +14,16 @@ from helpers.geometry import preprocessing as built
 from helpers.project import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searchlight.agents.checkpoint import fetch_checkpoint, load_policy
+from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.networks.greydanus import GreydanusPolicy as Policy
+from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import engine as engine_module
 from searchlight.saliency import masks as masks_module
-from searchlight.saliency.engine import Engine, Limits, WholeForwards
+from searchlight.saliency.engine import Engine, Limits
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.whole_forwards import WholeForwards
 from searchlight.store.zarr import load
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -202,6 +204,14 @@ def test_a_gpu_that_is_not_there_is_one_line(policy_path: Path, episode_path: Pa
             policy_path, episode_path, tmp_path / "out", perturbation=spec, block=0, block_size=2, device="cuda"
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_convolution_may_have_no_bias(episode_path: Path) -> None:
+    policy = random_policy("gru", (1, 8, 8))
+    for convolution in policy.convolutions:
+        convolution.bias = None
+    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))
+    assert_same(*both(policy, perturbation, screens(episode_path)[0]))
 
 
 @pytest.mark.parametrize("limits", [Limits(masks=7, numbers=2**18, batch=8), Limits(512, 1, 3)], ids=str)

@@ -12,7 +12,7 @@ from helpers.agents import STEPS, play_bundled, real_agent
 from helpers.project import BUNDLED, ROOT
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.clips.collect import collect_clip
-from searchlight.config.models import read_config
+from searchlight.config.read import read_config
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load

@@ -103,7 +103,8 @@ def observations_by_xaitk(
     on_screen = spec["space"] == "screen"
     image = screen if on_screen else prepare(screen)
     ((name, arguments),) = spec["perturber"].items()
-    masks = plugins.build("perturber", name, arguments)(image)
+    threads = {"threads": 0} if "seed" in arguments else {}
+    masks = plugins.build("perturber", name, {**arguments, **threads})(image)
     fill = spec["fill"]
     if fill == "mean":
         mean = (image[35:195] if on_screen else image).mean(axis=(0, 1), dtype=np.float64)

@@ -15,8 +15,9 @@ from searchlight.agents.policy import Factored, Memory
 from searchlight.agents.preprocessing import Changed, PreparedFrame, Preprocessing
 from searchlight.agents.rollout import check_takes
 from searchlight.errors import SearchlightError
-from searchlight.saliency.engine import Engine, WholeForwards, make_engine
+from searchlight.saliency.engine import Engine, make_engine
 from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.whole_forwards import WholeForwards
 from searchlight.store.zarr import load
 from torch import Tensor, nn
 

@@ -26,7 +26,7 @@ from helpers.planning import plan
 from helpers.project import ROOT, Project, command, new_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searchlight.agents.checkpoint import read_policy
+from searchlight.agents.policy_file import read_policy
 from searchlight.errors import SearchlightError
 from searchlight.store.blocks import read_length
 from searchlight.store.files import read_sealed, written_whole

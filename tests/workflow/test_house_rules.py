@@ -11,7 +11,6 @@ import pytest
 import yaml
 from helpers.project import ROOT
 
-PACKAGE = ROOT / "scripts" / "searchlight"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 RULES = {
     match[1]: match[2]
@@ -49,11 +48,11 @@ def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
         "benchmark:",
         "threads:",
         "mem_mb=growing(",
-        "lineage=",
         "runtime=growing(",
         f'"../../scripts/{rule}.py"',
     ):
         assert directive in text, f"{rule} has no {directive}"
+    assert re.search(rf'\*\*tracked\(\s*"{rule}"', text), f"{rule} has no lineage"
     assert re.search(r'conda:\n +"../../environment.yml"', text)
 
 
@@ -69,9 +68,11 @@ def test_a_script_is_a_door(path: Path) -> None:
     assert not re.search(r"^(def|class) ", path.read_text(), re.MULTILINE)
 
 
-def test_no_module_knows_snakemake() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.MULTILINE), path.name
+def test_pre_commit_checks_what_make_check_does() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    made = re.findall(r"@\$\(RUN\) (ruff \w+|snakemake --lint|\S+)", recipe)
+    assert made == [re.match(r"ruff \w+|snakemake --lint|\S+", hook["entry"])[0] for hook in hooks]
 
 
 def test_conda_users_get_the_same_direct_dependencies_at_the_same_versions() -> None:

@@ -29,7 +29,8 @@ from helpers.project import BUNDLED, ROOT, Project, new_project
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save
 from searchlight import registry
-from searchlight.config.models import Agent, ClipFamily, Config, Method, Perturbation, Video
+from searchlight.config.families import ClipFamily
+from searchlight.config.models import Agent, Config, Method, Perturbation, Video
 from searchlight.fingerprint import closure
 from searchlight.store.files import digest_of
 
@@ -358,7 +359,7 @@ CONFIG: dict[str, Edit] = {
 RULES: dict[str, Edit] = {
     "a parameter more": Edit(
         FROM_SCORE,
-        files={"workflow/rules/saliency.smk": replaced("scorer=scorer_settings", "more=1, scorer=scorer_settings")},
+        files={"workflow/rules/saliency.smk": replaced("scorer=setting(", "more=1, scorer=setting(")},
     ),
     "more memory": Edit(
         {}, files={"workflow/rules/agents.smk": replaced("growing(500)", "growing(900)")}, bundle="blocks"
@@ -398,7 +399,11 @@ BUNDLED_FILES = {
     "page.py": "methods",
     "searchlight/clips/page/__init__.py": "methods",
     "searchlight/clips/page/page.html": "methods",
+    "searchlight/config/consistency.py": "blocks",
+    "searchlight/config/families.py": "blocks",
     "searchlight/config/models.py": "blocks",
+    "searchlight/config/names.py": "blocks",
+    "searchlight/config/read.py": "blocks",
     "searchlight/fingerprint.py": "blocks",
     "searchlight/config/reference.py": "blocks",
     "list_unused.py": "clips",
@@ -412,23 +417,45 @@ BUNDLED_FILES = {
 }
 
 
-def uses(script: Path, file: Path) -> bool:
-    """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
+# Of each method, the members of registries that the base config names, and what a change of its responses plans.
+METHODS: dict[str, tuple[dict[str, str], dict[str, int]]] = {
+    "occlusion": (
+        {"fills": "level", "perturbers": "sliding_window", "scorers": "occlusion_scoring"},
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+    ),
+    "greydanus": (
+        {"fills": "background", "perturbers": "sliding_radial", "scorers": "squared_difference"},
+        FROM_BLUR,
+    ),
+}
+
+
+def uses(script: Path, file: Path, method: str) -> bool:
+    """Return whether a script's results by a method depend on a file: it imports it, or its registries' members do."""
+    members = {f"saliency/{folder}": [f"{name}.py"] for folder, name in METHODS[method][0].items()}
+    members["agents/networks"] = [path.name for path in registry.files("agents/networks")]
+    members["agents/preprocessings"] = ["cv2.py"]
     roots = [script]
-    for folder, members in (
-        ("agents/networks", list(registry.files("agents/networks"))),
-        ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
-    ):
+    for folder, names in members.items():
         if registry.PACKAGE / folder / "__init__.py" in closure(script):
-            roots += [member for member in members if member is not None]
+            roots += [registry.PACKAGE / folder / name for name in names]
     return any(file == root or file in closure(root) for root in roots)
+
+
+def planned_by(script: Path, file: Path) -> dict[str, int]:
+    """Return what an edit of a file plans because of a script."""
+    using = [method for method in METHODS if uses(script, file, method)]
+    if len(using) < len(METHODS) and using:
+        of_method = METHODS[using[0]][1]
+        return {rule: count for rule, count in of_method.items() if rule in PLANNED[script.stem]}
+    return PLANNED[script.stem] if using else {}
 
 
 def modules() -> dict[str, Edit]:
     """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
     scripts, rows = ROOT / "scripts", {}
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
-        using = [PLANNED[script.stem] for script in sorted(scripts.glob("*.py")) if uses(script, path)]
+        using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
         name = path.relative_to(scripts).as_posix()
         # What two scripts plan both is planned once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))

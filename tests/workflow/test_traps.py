@@ -12,7 +12,7 @@ import yaml
 from helpers.files import save
 from helpers.project import Project, new_project, snakemake
 from searchlight.config.folders import unusable
-from searchlight.config.models import read_config, typed
+from searchlight.config.read import read_config, typed
 from searchlight.config.yaml_files import REPEATED, differing_scalars
 from searchlight.errors import SearchlightError
 from searchlight.store.zarr import Variable, load

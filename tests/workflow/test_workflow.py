@@ -16,7 +16,7 @@ import torch
 from helpers.project import BUNDLED, Project, new_project
 from helpers.small import edited
 from safetensors.torch import load_file
-from searchlight.agents.checkpoint import read_metadata
+from searchlight.agents.policy_file import read_metadata
 from searchlight.store.files import digest_of
 from searchlight.store.zarr import load
 
@@ -167,7 +167,7 @@ PARSED: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "wrong arguments": (
         [("perturbations/window/perturber", {"SlidingWindow": {"size": 3}})],
-        "config: perturbations.window.perturber: SlidingWindow has no argument 'size', allowed: window_size, stride",
+        "config: perturbations.window.perturber: SlidingWindow.size: unknown key, allowed: window_size, stride",
     ),
     "dangling name": ([("clips/small/methods", ["nothing"])], "config: clips.small.methods: found 'nothing'"),
     "frames backwards": ([("clips/small/frames", [30, 10])], "config: clips.small.frames: found [30, 10]"),

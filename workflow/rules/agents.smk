@@ -18,8 +18,7 @@ rule fetch_checkpoint:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        lineage=policy_lineage,
-        source=checkpoint_source,
+        **tracked("fetch_checkpoint", source=checkpoint_source),
         digest=checkpoint_digest,
         bundled=str(BUNDLED),
     script:
@@ -42,8 +41,7 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        lineage=episode_lineage,
-        episode=episode_settings,
+        **tracked("rollout", after=["fetch_checkpoint"], episode=setting("episodes/{agent}/{seed}")),
     script:
         "../../scripts/rollout.py"
 
@@ -67,6 +65,6 @@ checkpoint episode_length:
         runtime=growing(5),
     # Without its code: a number stays what it is, and Snakemake would run all that waits for a checkpoint again.
     params:
-        lineage=episode_lineage,
+        **tracked("episode_length", after=["rollout"], with_code=False),
     script:
         "../../scripts/episode_length.py"

@@ -4,7 +4,7 @@
 # First after the episode: what is made of a clip waits until it is known that its frames are there.
 rule check_frames:
     input:
-        episode=episode_of_clip,
+        episode=from_config("results/episodes/{agent}/seed-{seed}.zarr.zip"),
     output:
         "results/clips/{clip}/frames.txt",
     log:
@@ -21,16 +21,15 @@ rule check_frames:
         runtime=growing(5),
     # Without its code: the frames stay the same, and all that waits for them would be made again.
     params:
-        lineage=clip_episode_lineage,
-        frames=clip_frames,
+        **tracked("check_frames", after=["rollout"], with_code=False, frames=setting("clips/{clip}/frames")),
     script:
         "../../scripts/check_frames.py"
 
 
 rule collect:
     input:
-        episode=episode_of_clip,
-        saliency=saliency_of_clip,
+        episode=from_config("results/episodes/{agent}/seed-{seed}.zarr.zip"),
+        saliency=from_config("results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip"),
         frames="results/clips/{clip}/frames.txt",
     output:
         "results/clips/{clip}/{method}.zarr.zip",
@@ -45,15 +44,19 @@ rule collect:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        lineage=clip_lineage,
-        clip=clip_settings,
+        **tracked(
+            "collect",
+            after=["score"],
+            frames=setting("clips/{clip}/frames"),
+            scale=setting("methods/{method}/scale"),
+        ),
     script:
         "../../scripts/collect.py"
 
 
 rule render_gameplay:
     input:
-        episode=episode_of_clip,
+        episode=from_config("results/episodes/{agent}/seed-{seed}.zarr.zip"),
         frames="results/clips/{clip}/frames.txt",
     output:
         report(
@@ -73,9 +76,13 @@ rule render_gameplay:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        lineage=gameplay_lineage,
-        frames=clip_frames,
-        video=gameplay_settings,
+        **tracked(
+            "render_gameplay",
+            after=["rollout"],
+            frames=setting("clips/{clip}/frames"),
+            fps=setting("clips/{clip}/fps"),
+            zoom=settings.video.zoom,
+        ),
     script:
         "../../scripts/render_gameplay.py"
 
@@ -119,18 +126,22 @@ rule render:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        lineage=videos_lineage,
-        video=video_settings,
-        gain=gain_settings,
+        **tracked(
+            "render",
+            after=["collect"],
+            style=settings.video.look(),
+            gain=setting("methods/{method}/gain"),
+            fps=setting("clips/{clip}/fps"),
+        ),
     script:
         "../../scripts/render.py"
 
 
 rule page:
     input:
-        clips=stores_of_clip,
+        clips=from_config("results/clips/{clip}/{method}.zarr.zip"),
         gameplay="results/clips/{clip}/gameplay.mp4",
-        videos=videos_of_clip,
+        videos=from_config("results/clips/{clip}/{method}.{layer}.mp4"),
     output:
         report(
             "results/clips/{clip}/index.html",
@@ -149,7 +160,13 @@ rule page:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        lineage=page_lineage,
-        page=page_settings,
+        **tracked(
+            "page",
+            after=["render_gameplay", "render"],
+            methods=setting("clips/{clip}/methods"),
+            gains=setting("methods/{method}/gain"),
+            fps=setting("clips/{clip}/fps"),
+            colours={"actor": settings.video.actor, "critic": settings.video.critic},
+        ),
     script:
         "../../scripts/page.py"

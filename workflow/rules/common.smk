@@ -1,5 +1,4 @@
 # What the rules share: the validated config, and the functions that turn it into inputs and parameters.
-import atexit
 import gc
 import os
 import sys
@@ -27,13 +26,12 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.envi
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 from snakemake.utils import update_config
 
-from searchlight.agents.sources import RENEWED, local_path, recorded
+from searchlight.agents.sources import PINNED, local_path, recorded
 from searchlight.config.folders import unusable
-from searchlight.config.models import own_config, read_config, typed
-from searchlight.config.views import LAYERS
+from searchlight.config.plan import Plan, fields_of
+from searchlight.config.read import own_config, read_config, typed
 from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
-from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.store.blocks import blocks_of, read_length
 from searchlight.store.files import digest_of
 
@@ -85,17 +83,6 @@ wildcard_constraints:
     block=r"\d+",
 
 
-@cache
-def code(script, agent):
-    """Return a digest of what a script runs, with the files of registries that the config names for an agent.
-
-    Snakemake does not see what a script imports, so the digest is a part of its results' lineage. It is no input file:
-    that would have to be where results are, such as in a bucket, and a fresh checkout would be newer than all results.
-    """
-    members = {"agents/networks": None, "agents/preprocessings": [settings.agents[agent].preprocessing]}
-    return digest_of_code(SCRIPTS / f"{script}.py", members)
-
-
 def say_unpinned():
     """Print the line that pins each checkpoint whose digest the config does not give."""
     for name, agent in settings.agents.items():
@@ -104,123 +91,30 @@ def say_unpinned():
             print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
 
 
-def say_locked():
-    """Print what to do where the folder is locked, below what Snakemake says of it: it does not say what to type."""
-    from searchlight.store.locks import check_alone
+plan = Plan(settings, SCRIPTS)
+setting, tracked = plan.setting, plan.tracked
 
-    given = workflow.execution_settings
-    if given is not None and given.lock and not workflow.dryrun:
+
+def from_config(path):
+    """Return the input function for a path with names in braces: one file, or all of a clip's, as the config has them."""
+    fields = fields_of(path)
+
+    def files(wildcards):
+        names = plan.names(wildcards)
+        if "block" not in fields - {*wildcards.keys()}:
+            found = plan.paths(path, names, [wildcards.get("block")])
+            return found if fields & {"method", "layer"} - {*wildcards.keys()} else found and found[0]
         try:
-            check_alone(".snakemake")
-        except SearchlightError as error:
-            print(error, file=sys.stderr)
+            return plan.paths(path, names, blocks_of_clip(settings.clips[names.clip]))
+        except IncompleteCheckpointException as exception:
+            # To Snakemake, what waits for a checkpoint is up to date as long as the checkpoint is, and one whose output
+            # is missing is. So a clip that gets an open end waits for it as for any file: its inputs have changed.
+            length = exception.targetfile
+            if length.storage_object.exists() if length.is_storage else Path(length).exists():
+                raise
+            return plan.paths("results/episodes/{agent}/seed-{seed}.length", names)
 
-
-if workflow.is_main_process:
-    atexit.register(say_locked)
-
-
-def episodes():
-    """Return all episodes, and the lengths that clips with an open end wait for."""
-    return {
-        f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}"
-        for clip in settings.clips.values()
-        for kind in ("zarr.zip", *(["length"] if clip.frames[1] == "end" else []))
-    }
-
-
-def files_of_clips():
-    """Return all that a user looks at: a page alone would be enough for Snakemake where one of its videos is lost."""
-    files = []
-    for clip in settings.clips:
-        wildcards = SimpleNamespace(clip=clip)
-        files += [f"results/clips/{clip}/{name}" for name in ("index.html", "gameplay.mp4")]
-        files += stores_of_clip(wildcards) + videos_of_clip(wildcards)
     return files
-
-
-def checkpoint_file(wildcards):
-    """Return an agent's checkpoint where it is a file that is there; a missing one is the job's to report.
-
-    Its date says nothing, a checkout changes it: what tells of another file is its digest, in checkpoint_source.
-    """
-    watch_records()
-    path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
-    return [local(ancient(str(path)))] if path is not None and path.is_file() else []
-
-
-def checkpoint_source(wildcards):
-    """Return where a checkpoint is, and what tells that another file has taken its place.
-
-    That is the digest of a file that is there. Of an address, the digest that the config gives where it is not that of
-    the weights that are there; and then for as long as they stay, or they would be fetched once more.
-    """
-    return source_of(wildcards.agent)
-
-
-@cache  # Snakemake asks again when it has removed the weights
-def source_of(name):
-    agent = settings.agents[name]
-    source = agent.model_dump(mode="json", include={"checkpoint", "member"})
-    path = local_path(agent.checkpoint, BUNDLED)
-    there = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
-    there = there if there.get("source") == agent.checkpoint else {}
-    if path is not None and path.is_file():
-        source["file"] = there["sha256"] = digest_of(path)
-    if agent.sha256 is not None and agent.sha256 != there.get("sha256", agent.sha256):
-        source["sha256"] = agent.sha256
-    elif RENEWED in there:
-        source["sha256"] = there["sha256"]
-    return source
-
-
-def checkpoint_digest(wildcards):
-    """Return the digest in a form that Snakemake does not track: to pin what is there already changes nothing."""
-    return SimpleNamespace(sha256=settings.agents[wildcards.agent].sha256)
-
-
-def episode_settings(wildcards):
-    agent = settings.agents[wildcards.agent]
-    for clip in settings.clips.values():
-        if (clip.agent, clip.seed) == (wildcards.agent, int(wildcards.seed)):
-            played = agent.model_dump(mode="json", include={"env", "preprocessing", "actions"})
-            return {**played, "max_steps": clip.max_steps}
-    raise WorkflowError(f"clips: found none of agent '{wildcards.agent}' with seed {wildcards.seed}")
-
-
-def perturbation_settings(wildcards):
-    return settings.perturbations[wildcards.perturbation].model_dump(mode="json")
-
-
-def window_of(perturbation):
-    """Return what the background of a perturbation is drawn from: a number of decisions, or 'episode'; None without one."""
-    fill = settings.perturbations[perturbation].model_dump(mode="json")["fill"]
-    return fill.get("background") if isinstance(fill, dict) else None
-
-
-def background_window(wildcards):
-    return int(wildcards.window) if wildcards.window.isdecimal() else wildcards.window
-
-
-def background_of_perturbation(wildcards):
-    window = window_of(wildcards.perturbation)
-    return (
-        f"results/backgrounds/{wildcards.agent}/seed-{wildcards.seed}/{window}.zarr.zip" if window is not None else []
-    )
-
-
-def responses_of_method(wildcards):
-    perturbation = settings.methods[wildcards.method].perturbation
-    return f"results/responses/{wildcards.agent}/seed-{wildcards.seed}/{perturbation}/{wildcards.block}.zarr.zip"
-
-
-def scorer_settings(wildcards):
-    return settings.methods[wildcards.method].scorer
-
-
-def episode_of_clip(wildcards):
-    clip = settings.clips[wildcards.clip]
-    return f"results/episodes/{clip.agent}/seed-{clip.seed}.zarr.zip"
 
 
 def blocks_of_clip(clip):
@@ -239,55 +133,58 @@ def blocks_of_clip(clip):
     return blocks_of(first, last, settings.block_size)
 
 
-def saliency_of_clip(wildcards):
-    clip = settings.clips[wildcards.clip]
-    try:
-        blocks = blocks_of_clip(clip)
-    except IncompleteCheckpointException as exception:
-        # To Snakemake, what waits for a checkpoint is up to date as long as the checkpoint is, and one whose output is
-        # missing is. So a clip that gets an open end waits for it as for any file: its set of inputs has changed.
-        length = exception.targetfile
-        if length.storage_object.exists() if length.is_storage else Path(length).exists():
-            raise
-        return [f"results/episodes/{clip.agent}/seed-{clip.seed}.length"]
-    return [f"results/saliency/{clip.agent}/seed-{clip.seed}/{wildcards.method}/{block}.zarr.zip" for block in blocks]
-
-
-def clip_settings(wildcards):
+def episodes():
+    """Return all episodes, and the lengths that clips with an open end wait for."""
     return {
-        "frames": list(settings.clips[wildcards.clip].frames),
-        "scale": settings.methods[wildcards.method].scale,
+        f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}"
+        for clip in settings.clips.values()
+        for kind in ("zarr.zip", *(["length"] if clip.frames[1] == "end" else []))
     }
 
 
-def clip_frames(wildcards):
-    return list(settings.clips[wildcards.clip].frames)
+def files_of_clips():
+    """Return all that a user looks at: a page alone would be enough for Snakemake where one of its videos is lost."""
+    patterns = (
+        "results/clips/{clip}/index.html",
+        "results/clips/{clip}/gameplay.mp4",
+        "results/clips/{clip}/{method}.zarr.zip",
+        "results/clips/{clip}/{method}.{layer}.mp4",
+    )
+    return [path for clip in settings.clips for one in patterns for path in plan.paths(one, plan.names({"clip": clip}))]
 
 
-def video_settings(wildcards):
-    return {"style": settings.video.look(), "fps": settings.clips[wildcards.clip].fps}
+def checkpoint_file(wildcards):
+    """Return an agent's checkpoint where it is a file that is there; a missing one is the job's to report.
+
+    Its date says nothing, because a checkout changes it: its digest, in checkpoint_source, says whether it is another.
+    """
+    watch_records()
+    path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
+    return [local(ancient(str(path)))] if path is not None and path.is_file() else []
 
 
-def gameplay_settings(wildcards):
-    return {"zoom": settings.video.zoom, "fps": settings.clips[wildcards.clip].fps}
+@cache  # Snakemake asks again when it has removed the weights
+def checkpoint_source(names):
+    """Return where a checkpoint is, and which file: the digest of a local one, or the digest that an address is pinned to.
+
+    Weights that were fetched before they were pinned stay, where the pin fits them.
+    """
+    agent = settings.agents[names.agent]
+    path = local_path(agent.checkpoint, BUNDLED)
+    file = digest_of(path) if path is not None and path.is_file() else None
+    there = recorded(in_place(f"results/agents/{names.agent}/policy.safetensors")) if file is None else {"sha256": file}
+    if there.get("source", agent.checkpoint) != agent.checkpoint:
+        there = {}
+    fits = agent.sha256 in (None, there.get("sha256"))
+    return {
+        "checkpoint": agent.checkpoint,
+        "member": agent.member,
+        "network": agent.network,
+        "file": file,
+        "pinned": there.get(PINNED) if fits else agent.sha256,
+    }
 
 
-def gain_settings(wildcards):
-    return {"gain": settings.methods[wildcards.method].gain}
-
-
-def stores_of_clip(wildcards):
-    methods = settings.clips[wildcards.clip].methods
-    return [f"results/clips/{wildcards.clip}/{method}.zarr.zip" for method in methods]
-
-
-def videos_of_clip(wildcards):
-    methods = settings.clips[wildcards.clip].methods
-    return [f"results/clips/{wildcards.clip}/{method}.{layer}.mp4" for method in methods for layer in LAYERS]
-
-
-def page_settings(wildcards):
-    clip = settings.clips[wildcards.clip]
-    colours = {"actor": settings.video.actor, "critic": settings.video.critic}
-    gains = [settings.methods[method].gain for method in clip.methods]
-    return {"methods": list(clip.methods), "gains": gains, "fps": clip.fps, "colours": colours}
+def checkpoint_digest(wildcards):
+    """Return the digest in a form that Snakemake does not track: to pin what is there already changes nothing."""
+    return SimpleNamespace(sha256=settings.agents[wildcards.agent].sha256)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
 
 from searchlight.errors import one_line
-from searchlight.store.records import found_in, place, read_lineage
+from searchlight.store.records import lineage_in_bucket, read_lineage
 
 # As many as boto keeps connections.
 READERS = 10
@@ -22,36 +22,23 @@ def missing(file):
 
 def lineage_in(file):
     """Return the lineage in a result, '' where it has none, or None where there is no such result."""
+    there = file.storage_object if file.is_storage else None
     try:
-        return (lineage_in_storage(file) if file.is_storage else read_lineage(file)) or ""
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # whatever a storage's own library raises
-        raise WorkflowError(f"{file}: cannot be read: {one_line(error)}") from error
-
-
-def lineage_in_storage(file):
-    """Return the lineage in a result that is elsewhere: of a bucket without fetching the whole."""
-    there = file.storage_object
-    if not hasattr(there, "s3obj"):
+        if there is None:
+            return read_lineage(file) or ""
+        if hasattr(there, "s3obj"):
+            return lineage_in_bucket(there.provider.s3c.meta.client, there.bucket, there.key) or ""
         path = there.local_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         there.retrieve_object()
         try:
-            return read_lineage(path)
+            return read_lineage(path) or ""
         finally:
             path.unlink()
-    client = there.provider.s3c.meta.client
-    try:
-        answer = client.get_object(Bucket=there.bucket, Key=there.key, Range=place(there.key))
-    except client.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in ("NoSuchKey", "NoSuchBucket", "404"):
-            raise FileNotFoundError from error
-        if code == "InvalidRange":  # it is empty
-            return None
-        raise
-    return found_in(answer["Body"].read())
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever a storage's own library raises
+        raise WorkflowError(f"{file}: cannot be read: {one_line(error)}") from error
 
 
 def recorded_here(file, record):

@@ -18,8 +18,7 @@ rule background:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        lineage=background_lineage,
-        window=background_window,
+        **tracked("background", after=["rollout"], window=setting("windows/{window}")),
     script:
         "../../scripts/background.py"
 
@@ -28,7 +27,7 @@ rule perturb:
     input:
         policy="results/agents/{agent}/policy.safetensors",
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
-        background=background_of_perturbation,
+        background=from_config("results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip"),
     output:
         "results/responses/{agent}/seed-{seed}/{perturbation}/{block}.zarr.zip",
     log:
@@ -43,17 +42,20 @@ rule perturb:
         runtime=growing(15),
         gpu=int(settings.device == "cuda"),
     params:
-        lineage=responses_lineage,
-        perturbation=perturbation_settings,
-        block_size=settings.block_size,
-        device=settings.device,
+        **tracked(
+            "perturb",
+            after=["rollout", "background"],
+            perturbation=setting("perturbations/{perturbation}"),
+            block_size=settings.block_size,
+            device=settings.device,
+        ),
     script:
         "../../scripts/perturb.py"
 
 
 rule score:
     input:
-        responses=responses_of_method,
+        responses=from_config("results/responses/{agent}/seed-{seed}/{perturbation}/{block}.zarr.zip"),
     output:
         "results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip",
     log:
@@ -67,7 +69,6 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        lineage=saliency_lineage,
-        scorer=scorer_settings,
+        **tracked("score", after=["perturb"], scorer=setting("methods/{method}/scorer")),
     script:
         "../../scripts/score.py"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import ale_py
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 
 from searchlight.errors import SearchlightError, one_line
 
@@ -23,7 +24,7 @@ def make_environment(name: str, key: str = "env") -> gymnasium.Env:
         environment = gymnasium.make(name)
     except Exception as error:  # a wrong name surfaces as any of gymnasium's errors, or as an import that fails
         raise SearchlightError(f"{key}: found '{name}': {one_line(error)}") from error
-    if not hasattr(environment.unwrapped, "ale"):
+    if not isinstance(environment.unwrapped, ale_py.AtariEnv):
         raise SearchlightError(f"{key}: found '{name}', allowed: an Atari (ALE) environment")
     shape = environment.observation_space.shape
     if shape is None or len(shape) != 3 or shape[2] != 3:
@@ -31,12 +32,23 @@ def make_environment(name: str, key: str = "env") -> gymnasium.Env:
     return environment
 
 
+def game_of(environment: gymnasium.Env) -> ale_py.AtariEnv:
+    """Return the game behind gymnasium's wrappers."""
+    return cast("ale_py.AtariEnv", environment.unwrapped)
+
+
+def screen_of(environment: gymnasium.Env) -> tuple[int, int]:
+    """Return the height and width of the screen in pixels."""
+    height, width, _ = cast("tuple[int, int, int]", environment.observation_space.shape)
+    return height, width
+
+
 def describe_environment(environment: gymnasium.Env) -> dict[str, Any]:
     """Return what is needed to make the environment again, in plain types."""
-    spec = environment.spec
+    spec = cast("EnvSpec", environment.spec)  # gymnasium.make sets it
     settings = {name: value for name, value in spec.kwargs.items() if not callable(value)}
     return {
         "environment": spec.id,
         "environment_settings": {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
-        "action_meanings": list(environment.unwrapped.get_action_meanings()),
+        "action_meanings": list(game_of(environment).get_action_meanings()),
     }

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
+from searchlight.lazy import numpy as np
 
 
 @dataclass(frozen=True)

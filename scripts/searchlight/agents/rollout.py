@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from searchlight import __version__
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy, read_metadata
-from searchlight.agents.environment import describe_environment, make_environment
+from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
 from searchlight.agents.policy import Policy
+from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import CHUNK_FRAMES, Variable, Writer, create
@@ -67,8 +67,7 @@ def play_episode(
     try:
         description = describe_environment(environment)
         meanings = description["action_meanings"]
-        screen = environment.observation_space.shape
-        prepared = preprocessings.build(preprocessing, screen[:2], f"agents.{agent}.preprocessing")
+        prepared = preprocessings.build(preprocessing, screen_of(environment), f"agents.{agent}.preprocessing")
         check_takes(policy, prepared, f"agents.{agent}")
         if policy.actions != len(meanings):
             raise SearchlightError(
@@ -126,7 +125,7 @@ def _play(
     seed: int,
     max_steps: int,
 ) -> Outcome:
-    ale = environment.unwrapped.ale
+    ale = game_of(environment).ale
     generator = np.random.default_rng(seed)
     frame, _ = environment.reset(seed=seed)
     memory = policy.initial_memory()

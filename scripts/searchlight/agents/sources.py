@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-# Under which name ``searchlight.agents.checkpoint`` records where weights are from.
+# The most bytes of a checkpoint.
+MAX_BYTES = 2 * 1024**3
+# Under which name ``searchlight.agents.policy_file`` records where weights are from.
 METADATA = "searchlight"
-# And, among that, that they replace those of another digest.
-RENEWED = "renewed"
-# And the lineage of the weights, as ``searchlight.store.records`` finds it.
+# And, among that, the digest that the config gave then, if any.
+PINNED = "pinned"
+# And, among that, the lineage of the weights, as ``searchlight.store.records`` finds it.
 LINEAGE = "lineage"
 
 
@@ -24,7 +26,7 @@ def local_path(checkpoint: str, bundled: str | Path) -> Path | None:
 
 
 def recorded(path: str | Path) -> dict[str, Any]:
-    """Return what ``searchlight.agents.checkpoint`` recorded of the checkpoint that safetensors were made from.
+    """Return what ``searchlight.agents.policy_file`` recorded of the checkpoint that safetensors were made from.
 
     Empty where there are none.
     """

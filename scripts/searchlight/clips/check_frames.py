@@ -26,5 +26,5 @@ def check_frames(
         SearchlightError: the episode is shorter than the clip, or its store is missing or damaged.
     """
     with load(episode_path) as episode:
-        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, frames, episode.shape("frame")[0])
     write_text(output, f"{wanted.start} {wanted.stop - 1} {mark().decode()}".rstrip() + "\n")

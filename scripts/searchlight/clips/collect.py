@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
 from searchlight.store.blocks import frames_of_clip, runs, scores_before
-from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
+from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, Writer, create, load
 
 MAPS = ("actor", "critic")
 # Frames in memory at a time.
@@ -53,7 +53,7 @@ def collect_clip(
     """
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
-        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, frames, episode.shape("frame")[0])
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
         blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
         held = np.concatenate([block.read("frame") for block in blocks])
@@ -85,7 +85,8 @@ def collect_clip(
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
         writer.variable("score", Variable(("time",), scores, {"long_name": "reward before this decision"}))
-        screen = episode.shape("frame")[1:3]
+        _, height, width, _ = episode.shape("frame")
+        screen = (height, width)
         preprocessing = preprocessings.build(episode.attributes["preprocessing"], screen)
         for name, length in zip(("y", "x"), screen, strict=True):
             writer.variable(name, Variable((name,), np.arange(length)))
@@ -93,31 +94,27 @@ def collect_clip(
             for name, places in zip(dimensions, preprocessing.centres(), strict=True):
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), places, where))
-        details = {name: blocks[0].attributes[name] for name in ("perturbation", "scorer", "coverage")}
+        scored = blocks[0].attributes
+        details = {name: scored[name] for name in ("perturbation", "hidden_by", "scorer", "coverage")}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
-    for line in _limits(details, effective):
+    for line in _limits(scored, effective):
         notice(f"clips.{clip}, method {method}: {line}")
 
 
-def _limits(details: dict[str, Any], effective: np.ndarray) -> Iterator[str]:
+def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
     """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
     if not effective.any():
-        fill = details["perturbation"]["fill"]
-        why = (
-            "nothing moves against its background"
-            if isinstance(fill, dict) and "background" in fill
-            else f"fill {fill}"
-        )
+        why = about["unchanged_because"]
         yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
-    if (missed := 1 - details["coverage"]) > 0:
+    if (missed := 1 - about["coverage"]) > 0:
         part = f"{missed:.0%}" if missed >= 0.01 else "less than 1%"
         yield (
             f"{part} of what the agent sees is hidden by no mask (a stride larger than the window?): maps are zero "
             "there because nothing was tried"
         )
-    if "RISEScoring" in details["scorer"]:
-        yield "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+    if "caution" in about:
+        yield about["caution"]
 
 
 def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:
@@ -137,7 +134,7 @@ def _divided(maps: np.ndarray, scale: str, largest_of_clip: np.float32) -> np.nd
     return maps / np.where(largest == 0, np.float32(1), largest)
 
 
-def _copy_episode(episode: Reader, writer, wanted: range) -> None:
+def _copy_episode(episode: Reader, writer: Writer, wanted: range) -> None:
     for name in episode.names():
         if name == "time" or name.startswith("memory_"):
             continue

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, reduce
+from typing import cast
 
 import cv2
 import numpy as np
@@ -256,7 +257,7 @@ def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))  # Pillow's wheels have FreeType
 
 
 @lru_cache(maxsize=4096)

@@ -40,16 +40,19 @@ def render_method(
     with ExitStack() as stack:
         clip = stack.enter_context(load(clip_path))
         encoders = {layer: stack.enter_context(Encoder(outputs[layer], fps, threads)) for layer in LAYERS}
-        length, *screen, _ = clip.shape("frame")
-        place = tuple(screen), tuple(clip.attributes["seen"])
+        length, height, width, _ = clip.shape("frame")
+
+        def shown(saliency: np.ndarray) -> np.ndarray:
+            return on_screen(saliency, (height, width), clip.attributes["seen"], gain, style.gamma)
+
         scores, steps = clip.read("score"), clip.read("time")
         shares = {layer: _shares(clip.read(f"{layer}_peak")) for layer in ("actor", "critic")}
         for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])
             drawn = [
-                draw_layers(frame, *(on_screen(saliency, *place, gain, style.gamma) for saliency in maps), style)
-                for frame, *maps in zip(frames, actor, critic, strict=True)
+                draw_layers(frame, shown(actor_map), shown(critic_map), style)
+                for frame, actor_map, critic_map in zip(frames, actor, critic, strict=True)
             ]
             # One encoder after the other, which keeps what it needs in the processor's cache.
             for layer, encoder in encoders.items():
@@ -94,7 +97,7 @@ def render_gameplay(
         SearchlightError: the episode is shorter than the clip.
     """
     with load(episode_path) as episode:
-        wanted = frames_of_clip(clip, tuple(frames), episode.shape("frame")[0])
+        wanted = frames_of_clip(clip, frames, episode.shape("frame")[0])
         scores = scores_before(episode.read("reward", slice(0, wanted.stop)), wanted)
         with Encoder(output, fps, threads) as encoder:
             for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):

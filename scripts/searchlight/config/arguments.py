@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
+from searchlight.config.messages import Allowed
+
 # Numbers as they are: no text, no truth values, nothing infinite.
 Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict(), AllowInfNan(False)]
@@ -14,6 +16,9 @@ Probability = Annotated[Float, Field(ge=0, le=1)]
 Chance = Annotated[Float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Int, Field(gt=0)]
 PositiveFloat = Annotated[Float, Field(gt=0)]
+# Of a height and a width, in pixels.
+IntPair = Annotated[tuple[PositiveInt, PositiveInt], Allowed("[y, x], whole numbers greater than 0")]
+FloatPair = Annotated[tuple[PositiveFloat, PositiveFloat], Allowed("[y, x], numbers greater than 0")]
 
 
 class Table(BaseModel):

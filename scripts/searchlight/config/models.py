@@ -1,4 +1,4 @@
-"""The configuration: its pydantic models, and its mistakes said in one line each.
+"""The configuration as pydantic models, one a table.
 
 The models are the one source of the JSON schema in ``workflow/schemas`` and of the reference in
 ``config/README.md`` (``searchlight.config.reference`` writes both).
@@ -6,48 +6,38 @@ The models are the one source of the JSON schema in ``workflow/schemas`` and of 
 
 from __future__ import annotations
 
-import json
 import re
-from itertools import product
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
     StringConstraints,
-    ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 from searchlight import registry
-from searchlight.agents import preprocessings
-from searchlight.config.arguments import Float, Int, PositiveInt, Table
-from searchlight.config.playable import MACROBLOCKS_A_FRAME, MACROBLOCKS_A_SECOND, macroblocks
-from searchlight.errors import SearchlightError, one_line
-from searchlight.saliency import plugins
+from searchlight.agents import networks, preprocessings
+from searchlight.config import consistency, names, playable
+from searchlight.config.arguments import Float, Int, Table
+from searchlight.config.families import Clip, ClipFamily
+from searchlight.config.messages import Allowed, mistake, refuse
+from searchlight.config.names import Name
+from searchlight.errors import SearchlightError
+from searchlight.saliency import fills, plugins
 
-# A name is a part of file names, together with other names and suffixes: a file system allows 255 characters.
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-TABLES = ("agents", "perturbations", "methods", "clips")
-
-# What texts must match, and how a user is told.
-_NAME, _COLOUR, _DIGEST = rf"^{NAME}$", r"^#[0-9a-fA-F]{6}$", r"^[0-9a-f]{64}$"
-PATTERNS = {
-    _NAME: "at most 64 letters, digits, '-' and '_', the first a letter or a digit",
-    _COLOUR: "#rrggbb",
-    _DIGEST: "64 hex digits",
-}
-
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
-Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
-Digest = Annotated[str, BeforeValidator(lambda text: str(text).lower()), StringConstraints(pattern=_DIGEST)]
-# Decisions around a frame that its background is drawn from, unless the config says it.
-BACKGROUND_WINDOW = 200
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Allowed("#rrggbb")]
+Digest = Annotated[
+    str,
+    BeforeValidator(lambda text: str(text).lower()),
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Allowed("64 hex digits"),
+]
 
 
 def _checkpoint(source: str) -> str:
@@ -56,24 +46,28 @@ def _checkpoint(source: str) -> str:
         raise ValueError(f"found '{source}', allowed: no braces in a path, Snakemake takes them for wildcards")
     if "://" in source and scheme not in ("https", "http"):
         raise ValueError(f"found '{source}', allowed: https://…, a path, bundled:NAME, catalogue:NAME")
-    if scheme in ("bundled", "catalogue") and not re.fullmatch(NAME, source.partition(":")[2]):
+    if scheme in ("bundled", "catalogue") and not re.fullmatch(names.PATTERN, source.partition(":")[2]):
         raise ValueError(f"found '{source}', allowed: {scheme}:NAME, the name of letters, digits, '-' and '_'")
     return source
 
 
-def _plugin(kind: str) -> BeforeValidator:
+def _member(check: Callable[[Any], Any]) -> BeforeValidator:
+    """Return what checks a key that names a member of a registry, with or without arguments."""
+
     def validate(spec: Any) -> Any:
         try:
-            return plugins.check(kind, spec)
+            return None if spec is None else check(spec)
         except SearchlightError as error:
             raise ValueError(str(error)) from error
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
 
 
-# Their files alone are looked at, so that reading a config imports no numpy.
-PREPROCESSINGS = registry.names(preprocessings.FOLDER)
-Preprocessing = Literal[PREPROCESSINGS]  # type: ignore[valid-type]
+def _fill(spec: Any, info: ValidationInfo) -> Any:
+    try:
+        return fills.check(spec, info.data.get("space"))
+    except SearchlightError as error:
+        raise ValueError(str(error)) from error
 
 
 class Agent(Table):
@@ -101,11 +95,21 @@ class Agent(Table):
         "May be left out for an agent of the catalogue.",
         examples=["Breakout-v0"],
     )
-    preprocessing: Preprocessing | None = Field(
+    preprocessing: Annotated[
+        str | dict[str, dict[str, Any]] | None,
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
+        _member(preprocessings.check),
+    ] = Field(
         None,
-        description="How a screen becomes what the network sees ([below](#preprocessings)). May be left out for an "
-        "agent of the catalogue.",
+        description="How a screen becomes what the network sees: a [preprocessing](#preprocessings), with or without "
+        "arguments. May be left out for an agent of the catalogue.",
         examples=["cv2"],
+    )
+    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
+        None,
+        description="Which network the checkpoint holds: "
+        + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))
+        + ". Without it, it is found by the checkpoint's tensors.",
     )
     actions: Literal["greedy", "sampled"] = Field(
         "greedy", description="Take the action with the highest logit, or draw from the policy."
@@ -114,30 +118,9 @@ class Agent(Table):
     @model_validator(mode="after")
     def _plain_http_needs_a_digest(self) -> Agent:
         if self.checkpoint.lower().startswith("http://") and self.sha256 is None:
-            raise ValueError(f"found '{self.checkpoint}' without sha256, allowed: https://, or http:// with sha256")
+            found = f"'{self.checkpoint}' without sha256"
+            refuse([mistake(("checkpoint",), found, "https://, or http:// with sha256")])
         return self
-
-
-class Blur(Table):
-    """A fill that is the image itself, blurred."""
-
-    blur: Float = Field(gt=0, description="Standard deviation in pixels of what is perturbed.")
-
-
-class Background(Table):
-    """A fill that is what is usually there: the median of 61 screens around the frame."""
-
-    background: PositiveInt | Literal["episode"] = Field(
-        description="How many decisions before and after the frame the screens are drawn from, or `episode` for all."
-    )
-
-
-Level = Annotated[Float, Field(ge=0, le=255)]
-FillName = Literal["background", "mean"]
-
-
-def _named_fill(fill: Any) -> Any:
-    return Background(background=BACKGROUND_WINDOW) if fill == "background" else fill
 
 
 class Perturbation(Table):
@@ -147,20 +130,19 @@ class Perturbation(Table):
         description="Change the colour screen, then prepare it; or what the network sees, the observation, itself.",
         examples=["screen"],
     )
-    perturber: Annotated[dict[str, dict[str, Any]], _plugin("perturber")] = Field(
-        description="A `PerturbImage` plug-in of xaitk-saliency with its arguments (below).",
+    perturber: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "perturber"))] = Field(
+        description="Which patches are hidden: a [perturber](#perturbers) with its arguments.",
         examples=[{"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}],
     )
     fill: Annotated[
-        Level | tuple[Level, Level, Level] | Blur | Background | FillName,
-        BeforeValidator(registry.without_nulls),
-        AfterValidator(_named_fill),
+        dict[str, dict[str, Any]],
+        BeforeValidator(_fill, json_schema_input_type=float | tuple[float, float, float] | str | dict[str, Any]),
     ] = Field(
         0,
-        description="What hidden pixels are replaced by: `background` (what is usually there; short for "
-        f"`{{background: {BACKGROUND_WINDOW}}}`), `{{blur: sigma}}`, `mean` (of what the agent sees of the frame), a "
-        "level (0 to 255 on the screen, 0 to 1 in the observation), or a colour `[red, green, blue]` (screen only). "
-        "Which to take: [below](#which-fill).",
+        validate_default=True,
+        description="What hidden pixels are replaced by ([below](#fills)): one of them by name, with its arguments "
+        "(`{background: {window: 50}}`, `{background: 50}`) or without (`background`), or a number for a level, or "
+        "`[red, green, blue]`.",
     )
     memory_lag: Int = Field(
         0,
@@ -169,28 +151,13 @@ class Perturbation(Table):
         "notebook did.",
     )
 
-    @model_validator(mode="after")
-    def _fill_fits_space(self) -> Perturbation:
-        if self.space == "observation":
-            if isinstance(self.fill, tuple):
-                raise ValueError(f"fill: found the colour {list(self.fill)}, allowed in observation space: 0 to 1")
-            if isinstance(self.fill, float) and self.fill > 1:
-                raise ValueError(f"fill: found {self.fill:g}, allowed in observation space: 0 to 1")
-        elif isinstance(self.fill, (float, tuple)):
-            levels = self.fill if isinstance(self.fill, tuple) else (self.fill,)
-            for level in levels:
-                if not level.is_integer():
-                    raise ValueError(f"fill: found {level:g}, allowed on the screen: whole levels 0 to 255")
-        return self
-
 
 class Method(Table):
     """How the responses to a perturbation become a saliency map."""
 
     perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
-    scorer: Annotated[dict[str, dict[str, Any]], _plugin("scorer")] = Field(
-        description="`SquaredDifference` (the paper's own score), `RISE`, or a `GenerateClassifierConfidenceSaliency` "
-        "plug-in of xaitk-saliency, with its arguments (below).",
+    scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
+        description="How the outputs become a map: a [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
     )
     scale: Literal["frame", "clip", "none"] = Field(
@@ -204,97 +171,9 @@ class Method(Table):
     )
 
 
-Frame = Annotated[Int, Field(ge=0)]
-Seed = Annotated[Int, Field(ge=0, lt=2**31)]
-
-
-class ClipFamily(Table):
-    """What a user asks for: some frames of one episode, or the same of several, shown by some methods."""
-
-    agent: Name | Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
-        description="A name from `agents`. A list of them gives a clip for each, with its name after the clip's: "
-        "`demo` of `[breakout, pong]` is `demo-breakout` and `demo-pong`.",
-        examples=["breakout"],
-    )
-    seed: Seed | Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
-        0,
-        description="Seed of the episode. A list gives a clip for each: `demo` of `[1, 2]` is `demo-seed-1` and "
-        "`demo-seed-2`, or `demo-breakout-seed-1`, … where agents are a list too. A list of one is named like that "
-        "as well, so that it can grow.",
-    )
-    max_steps: Int = Field(
-        3000,
-        gt=0,
-        description="The episode ends with the game or after so many decisions. Clips of one agent and seed share "
-        "their episode and must agree.",
-    )
-    frames: Annotated[
-        Literal["all"] | tuple[Frame, Frame | Literal["end"]],
-        AfterValidator(lambda frames: (0, "end") if frames == "all" else frames),
-    ] = Field(
-        description="First and last frame, both included; `[1000, end]` goes on to the episode's end, `all` is "
-        "`[0, end]`. How many jobs an open end needs is known once the episode was played.",
-        examples=[[1000, 1299]],
-    )
-    methods: tuple[Name, ...] = Field(min_length=1, description="Names from `methods`.", examples=[["occlusion"]])
-    fps: Annotated[Float, Field(ge=0.1, le=240)] = Field(30, description="Frames a second of the videos.")
-
-    @model_validator(mode="after")
-    def _frames_in_order(self) -> ClipFamily:
-        first, last = self.frames
-        if last != "end" and first > last:
-            raise ValueError(f"frames: found [{first}, {last}], allowed: first frame <= last frame")
-        if (first if last == "end" else last) >= self.max_steps:
-            raise ValueError(
-                f"frames: found [{first}, {last}], allowed: frames 0 to {self.max_steps - 1} (max_steps: "
-                f"{self.max_steps})"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _each_once(self) -> ClipFamily:
-        for key, what in (("agent", "agent"), ("seed", "seed"), ("methods", "method")):
-            values = getattr(self, key)
-            if isinstance(values, tuple) and len(set(values)) < len(values):
-                raise ValueError(f"{key}: found {list(values)}, allowed: each {what} once")
-        return self
-
-    def clips(self, name: str) -> dict[str, Clip]:
-        """Return the clips that it stands for, by their names; ``name`` is its own in the config."""
-        agents = self.agent if isinstance(self.agent, tuple) else (self.agent,)
-        seeds = self.seed if isinstance(self.seed, tuple) else (self.seed,)
-        clips = {}
-        for agent, seed in product(agents, seeds):
-            parts = [name]
-            parts += [agent] if isinstance(self.agent, tuple) else []
-            parts += [f"seed-{seed}"] if isinstance(self.seed, tuple) else []
-            clips["-".join(parts)] = Clip.model_construct(**{**dict(self), "agent": agent, "seed": seed})
-        return clips
-
-
-class Clip(ClipFamily):
-    """One of a family: of one agent, with one seed."""
-
-    agent: Name
-    seed: Seed
-
-
-_LEVEL = (
-    f"hardware plays H.264 up to level 5.2, {MACROBLOCKS_A_FRAME} macroblocks a frame, {MACROBLOCKS_A_SECOND} a second"
-)
-
-
-def _largest_zoom(fps: float) -> int:
-    """Return the largest zoom at which hardware plays videos of so many frames a second."""
-    zoom = 1
-    while macroblocks(zoom + 1) <= MACROBLOCKS_A_FRAME and macroblocks(zoom + 1) * fps <= MACROBLOCKS_A_SECOND:
-        zoom += 1
-    return zoom
-
-
 def _playable(zoom: int) -> int:
-    if macroblocks(zoom) > MACROBLOCKS_A_FRAME:
-        raise ValueError(f"found {zoom}, allowed: 1 to {_largest_zoom(0)} ({_LEVEL})")
+    if zoom > playable.largest_zoom():
+        raise ValueError(f"found {zoom}, allowed: 1 to {playable.largest_zoom()} ({playable.LEVEL})")
     return zoom
 
 
@@ -313,8 +192,8 @@ class Video(Table):
     )
     zoom: Annotated[Int, Field(ge=1), AfterValidator(_playable)] = Field(
         4,
-        description=f"Each pixel of the screen becomes a square of this side; at most {_largest_zoom(0)}, or what "
-        "`fps` leaves: " + _LEVEL + ".",
+        description="Each pixel of the screen becomes a square of this side; at most "
+        f"{playable.largest_zoom()}, or what `fps` leaves: {playable.LEVEL}.",
     )
     opacity: Float = Field(
         0.8,
@@ -354,185 +233,12 @@ class Config(Table):
     video: Video = Field(default_factory=Video, description="How it looks.")
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Config:
-        for key, method in self.methods.items():
-            _must_be_in(f"methods.{key}.perturbation", method.perturbation, self.perturbations)
-        episodes: dict[tuple[str, int], tuple[str, int]] = {}
-        makers: dict[str, str] = {}
-        for key, family in self.clips.items():
-            for method in family.methods:
-                _must_be_in(f"clips.{key}.methods", method, self.methods)
-            for name, clip in family.clips(key).items():
-                _must_be_in(f"clips.{key}.agent", clip.agent, self.agents)
-                maker = makers.setdefault(name, key)
-                if maker != key:
-                    raise ValueError(
-                        f"clips.{key}: found a second clip '{name}', allowed: one, and clips.{maker} has it"
-                    )
-                other, steps = episodes.setdefault((clip.agent, clip.seed), (key, clip.max_steps))
-                if steps != clip.max_steps:
-                    raise ValueError(
-                        f"clips.{key}.max_steps: found {clip.max_steps}, allowed: {steps}, as clips.{other} of the "
-                        "same agent and seed has it"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _names_are_no_loops(self) -> Config:
-        """Refuse names that end in the same text 20 times or more: Snakemake takes them for a loop of rules."""
-        clips = [name for key, family in self.clips.items() for name in family.clips(key)]
-        for table, names in (*((table, getattr(self, table)) for table in TABLES), ("clips", clips)):
-            for name in names:
-                if found := re.search(r"(.+?)\1{19,}$", name):
-                    raise ValueError(
-                        f"{table}.{name}: found a name that ends in '{found[1]}' 20 times or more, allowed: 19 times"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _videos_can_be_played(self) -> Config:
-        blocks = macroblocks(self.video.zoom)
-        for key, clip in self.clips.items():
-            if blocks * clip.fps > MACROBLOCKS_A_SECOND:
-                raise ValueError(
-                    f"clips.{key}.fps: found {clip.fps:g} with video.zoom {self.video.zoom}, allowed: fps up to "
-                    f"{MACROBLOCKS_A_SECOND // blocks}, or zoom up to {_largest_zoom(clip.fps)} ({_LEVEL})"
-                )
+    def _tables_fit_together(self) -> Config:
+        refuse(consistency.mistakes(self))
         return self
 
 
 class Settings(Config):
     """A config whose agents are complete, and whose families of clips are written out."""
 
-    clips: dict[Name, Clip]
-
-
-def _must_be_in(key: str, name: str, table: dict[str, Any]) -> None:
-    if name not in table:
-        raise ValueError(f"{key}: found '{name}', allowed: {', '.join(table)}")
-
-
-def own_config(root: Path) -> str:
-    """Return the config that all others are laid over: that of the working directory, or else the project's own."""
-    here = Path("config/config.yaml")
-    return str(here if here.is_file() else root / here)
-
-
-def typed(value: Any) -> Any:
-    """Return what a command line gives, with its numbers and nulls: in tables and lists, Snakemake leaves them text."""
-    if isinstance(value, dict):
-        return {key: typed(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [typed(entry) for entry in value]
-    try:
-        return json.loads(value)
-    except (TypeError, ValueError):
-        return value
-
-
-def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
-    """Validate a config as Snakemake merged it, complete its agents from the catalogue and write out its clips.
-
-    An entry of a table that is ``null`` is left out: so a preset takes out what the default has.
-
-    Raises:
-        SearchlightError: one line a mistake, each with its key, what was found and what is allowed.
-    """
-    config = dict(config)
-    for table in TABLES:
-        if isinstance(config.get(table), dict):
-            config[table] = {str(name): entry for name, entry in config[table].items() if entry is not None}
-    try:
-        given = Config.model_validate(config)
-    except ValidationError as error:
-        lines: dict[str, str] = {}
-        for found in error.errors():
-            line = _explain(found)
-            lines.setdefault(line.partition(": ")[0], line)  # a key of several types fails once for each
-        raise SearchlightError("\n".join(f"config: {line}" for line in lines.values())) from error
-    agents = {name: _complete(name, agent, catalogue) for name, agent in given.agents.items()}
-    clips = {name: clip for key, family in given.clips.items() for name, clip in family.clips(key).items()}
-    return Settings.model_construct(**{**dict(given), "agents": agents, "clips": clips})
-
-
-def read_catalogue(path: Path) -> dict[str, Agent]:
-    """Read the known public agents; the file is part of the project, so its mistakes are bugs."""
-    return {name: Agent.model_validate(entry) for name, entry in yaml.safe_load(path.read_text())["agents"].items()}
-
-
-def _complete(name: str, agent: Agent, catalogue: Path) -> Agent:
-    if agent.checkpoint.startswith("catalogue:"):
-        entries = read_catalogue(catalogue)
-        entry = agent.checkpoint.removeprefix("catalogue:")
-        if entry not in entries:
-            raise SearchlightError(
-                f"config: agents.{name}.checkpoint: found '{agent.checkpoint}', allowed: {', '.join(entries)}"
-            )
-        given = agent.model_dump(exclude_unset=True, exclude={"checkpoint"})
-        agent = entries[entry].model_copy(update=given)
-    for key, allowed in (
-        ("env", "a gymnasium id such as Breakout-v0"),
-        ("preprocessing", " or ".join(PREPROCESSINGS)),
-    ):
-        if getattr(agent, key) is None:
-            raise SearchlightError(f"config: agents.{name}.{key}: missing, allowed: {allowed}")
-    return agent
-
-
-def _model_at(location: tuple[str | int, ...]) -> type[BaseModel] | None:
-    models = {"agents": Agent, "perturbations": Perturbation, "methods": Method, "clips": ClipFamily}
-    if not location:
-        return Config
-    if location[0] == "video" and len(location) == 1:
-        return Video
-    return models.get(str(location[0])) if len(location) == 2 else None
-
-
-# Keys that take several types, or lists: pydantic fails once for each of them, and a user is told of all in one.
-_IN_WORDS = {
-    ("perturbations", "fill"): "background, {background: decisions or episode}, {blur: sigma}, mean, 0 to 255, or "
-    "[red, green, blue]; one of them, an overlay takes out the other by null",
-    ("clips", "agent"): "a name of agents, or a list of them",
-    ("clips", "seed"): f"0 to {2**31 - 1}, or a list of such numbers",
-    ("clips", "frames"): "[first, last], [first, end] or all",
-    ("clips", "methods"): "a list of names of methods, at least one",
-}
-
-
-def _explain(found: dict[str, Any]) -> str:
-    """Return one line for one error of pydantic's: key, what was found, what is allowed."""
-    location = found["loc"]
-    if location and location[-1] == "[key]":
-        key = ".".join(str(part) for part in location[:-2])
-        return f"{key}: found the name {found['input']!r}, allowed: {PATTERNS[_NAME]}"
-    kind, context = found["type"], found.get("ctx", {})
-    of_value = len(location) > 3 or (len(location) == 3 and kind not in ("missing", "extra_forbidden", "value_error"))
-    in_words = _IN_WORDS.get((location[0], location[2])) if of_value else None
-    location = location[:3] if in_words else location
-    key = ".".join(str(part) for part in location)
-    model = _model_at(tuple(location[:-1])) if location else None
-    if in_words:
-        return f"{key}: found {found['input']!r}, allowed: {in_words}"
-    if kind == "extra_forbidden" and model is not None:
-        return f"{key}: unknown key, allowed: {', '.join(model.model_fields)}"
-    if kind == "missing":
-        what = model.model_fields.get(str(location[-1])) if model else None
-        hint = f" ({_plain(what.description)})" if what is not None and what.description else ""
-        return f"{key}: missing{hint}"
-    if kind == "value_error":
-        text = one_line(context["error"])
-        if not key or re.match(rf"({'|'.join(TABLES)})\.", text):
-            return text
-        separator = "." if re.match(r"(fill|agent|seed|frames|methods): ", text) else ": "
-        return f"{key}{separator}{text}"
-    if "pattern" in context:
-        allowed = PATTERNS[context["pattern"]]
-    elif "expected" in context:
-        allowed = context["expected"]
-    else:
-        allowed = one_line(ValueError(found["msg"])).removeprefix("Input should be ")
-    return f"{key}: found {found['input']!r}, allowed: {allowed}"
-
-
-def _plain(text: str) -> str:
-    return text.partition(":")[0].partition(". ")[0].rstrip(".").lower()
+    clips: dict[Name, Clip]  # type: ignore[assignment]  # dict is invariant, but settings never change

@@ -1,13 +1,15 @@
-"""The reference of every key, and the JSON schema, written from the models of ``searchlight.config.models``.
+"""The reference of every key, and the JSON schema, written from the models of ``searchlight.config``.
 
 ``python -m searchlight.config.reference`` (``make docs``) writes both; a test fails when they are stale.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import types
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -16,19 +18,10 @@ from pydantic.fields import FieldInfo
 
 from searchlight import registry
 from searchlight.agents import preprocessings
-from searchlight.config.models import (
-    PATTERNS,
-    Agent,
-    Background,
-    Blur,
-    ClipFamily,
-    Config,
-    Method,
-    Perturbation,
-    Video,
-    read_catalogue,
-)
-from searchlight.saliency import plugins
+from searchlight.config.messages import Allowed
+from searchlight.config.models import Config
+from searchlight.config.read import read_catalogue
+from searchlight.saliency import fills, perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "config" / "README.md"
@@ -37,7 +30,7 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 _INTRODUCTION = """\
 # The configuration
 
-<!-- Written by `make docs` from the models in scripts/searchlight/config/models.py: edit those. -->
+<!-- Written by `make docs` from the models in scripts/searchlight/config: edit those. -->
 
 `config.yaml` is the default run. Edit it and run `snakemake --cores all` again: only what changed is computed. Or keep
 your changes in a file of their own and lay it over the default:
@@ -58,107 +51,71 @@ logs and benchmarks, and `delete_unused` deletes them, while no other Snakemake 
 |---|---|
 """
 
-_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("Top level", Config),
-    ("`agents.NAME`", Agent),
-    ("`perturbations.NAME`", Perturbation),
-    ("`methods.NAME`", Method),
-    ("`clips.NAME`", ClipFamily),
-    ("`video`", Video),
-)
-
 
 def render_reference() -> str:
     """Return the text of ``config/README.md``."""
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
-    for title, model in _TABLES:
+    for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
-    parts.append(_preprocessings())
-    parts.append(_fills())
-    parts.append(
-        "## Perturbers\n\nFrom xaitk-saliency, with their arguments. Any other `PerturbImage` plug-in that is "
-        "installed is found by its name too; `MCRISEGrid`, which needs one fill per colour, is not supported.\n\n"
-        + "\n\n".join(
-            f"### `{name}`\n\n{_summary(model)}\n\n{_table(model)}" for name, model in plugins.PERTURBERS.items()
-        )
-    )
-    parts.append(
-        "## Scorers\n\n`SquaredDifference` and `RISE` are the project's own, the others are xaitk-saliency's; any "
-        "other `GenerateClassifierConfidenceSaliency` plug-in that is installed is found by its name too. For random "
-        "masks (`RISEGrid`, `RandomGrid`) take `RISE`, for all others `SquaredDifference`.\n\n"
-        "| scorer | arguments | what it is |\n|---|---|---|\n"
-        + "".join(
-            f"| `{name}` | {_arguments(model)} | {_summary(model)} |\n" for name, model in plugins.SCORERS.items()
-        ).rstrip()
-    )
+    parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
+    parts += [_FILLS, *_members(fills.FOLDER)]
+    parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
+    parts += [_SCORERS, *_members(scorers.FOLDER)]
     parts.append(_catalogue())
     parts.append(_BLOCK_SIZE)
     return "\n\n".join(parts) + "\n"
 
 
-_FILLS: tuple[tuple[str, str, str], ...] = (
-    (
-        "`background`",
-        "first: it takes out what moves, and shows what the agent makes of that",
-        "What stands still all the time (walls, a brick that is never hit) is never taken out, so it is never salient. "
-        "Where the whole screen scrolls (Enduro, RiverRaid), it is a smear that the agent never saw. What is gone "
-        "comes back for a dozen decisions; in an episode's last 200 for longer, since nothing comes after them.",
-    ),
-    (
-        "`{background: N}`",
-        "with a small N where what moves slowly should stay; `episode` where nothing is ever gone",
-        "A small N does not take out what is slow (SpaceInvaders' cannon at 30). `episode` paints back what is gone: "
-        "60 % of the critic's saliency of the default clip lies on bricks that were hit.",
-    ),
-    (
-        "`{blur: sigma}`",
-        "where the whole screen scrolls; or to do as the paper does",
-        "A blur hardly changes small things: Breakout's ball gets less saliency than the average pixel.",
-    ),
-    (
-        "`0`, another level, a colour",
-        "to ask what still things matter, or to do as the notebook does",
-        "The patch is a new object. By `imresize`, a level outside of the frame's own range shifts every pixel: black "
-        "patches light up the whole field of Pong.",
-    ),
-    ("`mean`", "for comparison", "As a colour."),
-)
+def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the title and the model of each table of the config."""
+    yield "Top level", Config
+    for name, field in Config.model_fields.items():
+        if get_origin(field.annotation) is dict:
+            yield f"`{name}.NAME`", get_args(field.annotation)[1]
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"`{name}`", field.annotation
 
 
-def _fills() -> str:
-    rows = "".join(f"| {fill} | {when} | {limits} |\n" for fill, when, limits in _FILLS)
-    return f"""\
-## Which fill
+_FILLS = """\
+## Fills
 
 What a map shows depends on what hides a patch. A good fill makes a picture that the agent could have seen, only without
-the thing.
+the thing. A fill with one argument takes its value directly, too: `{blur: 3}` is `{blur: {sigma: 3}}`.
 
-| fill | take it | its limits |
-|---|---|---|
-{rows}
 The default's method `erase` is `background` in windows of 8x8 pixels, `greydanus` is the paper's blur, and
-[`notebook.yaml`](notebook.yaml) has the notebook's black windows. The pictures that `background` uses are in
-`results/backgrounds/AGENT/seed-SEED/`."""
+[`notebook.yaml`](notebook.yaml) has the notebook's black windows."""
+
+
+_PERTURBERS = """\
+## Perturbers
+
+Which patches are hidden. Any other `PerturbImage` plug-in of xaitk-saliency that is installed is found by its name too;
+`MCRISEGrid`, which needs one fill per colour, is not supported."""
+
+
+_SCORERS = """\
+## Scorers
+
+How the outputs under all masks become a map. Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency
+that is installed is found by its name too."""
 
 
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
-One `perturb` job works on one block. It takes about two seconds to start, then 5 ms a frame for `erase` (10 ms where
-much of the screen moves), 10 ms for black windows of 5x5, 35 ms for wide radial masks, 270 ms for a thousand masks of
-RISE ([measured](../benchmarks/README.md)). Choose a block that works for longer than it takes to start: 240 frames do
-for windows, 60 for radial masks, 16 for RISE. Smaller blocks spread over more cores and are lost more cheaply when a
-job fails; larger ones also compute frames at the ends of a clip that it does not show, since a block is always whole.
-Results are bit-identical either way,
-but a changed `block_size` computes all blocks anew."""
+One `perturb` job works on one block. Choose blocks that compute for longer than a job takes to start
+([measured](../benchmarks/README.md)): 240 frames for windows, 60 for wide radial masks, 16 for a thousand masks of
+RISE. Smaller blocks spread over more cores, and less is lost when a job fails. A block is always whole, so larger ones
+also compute frames around a clip that it does not show. Results are bit-identical for any `block_size`, but after a
+change all blocks are computed anew."""
 
 
-def _preprocessings() -> str:
-    described = [
-        f"| `{name}` | {_summary(registry.load(preprocessings.FOLDER, name).Arguments)} |"
-        for name in registry.names(preprocessings.FOLDER)
-    ]
-    return "\n".join(["## Preprocessings", "", "| name | what the network sees |", "|---|---|", *described])
+def _members(folder: str) -> Iterator[str]:
+    """Yield what each member of a registry says of itself, with its arguments."""
+    for name, member in registry.members(folder).items():
+        model = member.Arguments
+        described = f"### `{name}`\n\n{inspect.cleandoc(model.__doc__ or '')}"
+        yield f"{described}\n\n{_table(model)}" if model.model_fields else described
 
 
 def render_schema() -> str:
@@ -201,14 +158,9 @@ def _summary(model: type[BaseModel]) -> str:
 def _table(model: type[BaseModel]) -> str:
     rows = ["| key | value | default | what it is |", "|---|---|---|---|"]
     for name, info in model.model_fields.items():
-        cells = (f"`{name}`", _type(info.annotation, info), _default(info), info.description or "")
+        cells = (f"`{name}`", _type(info.annotation, info.metadata), _default(info), info.description or "")
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
-
-
-def _arguments(model: type[BaseModel]) -> str:
-    fields = model.model_fields
-    return ", ".join(f"`{name}`: {_default(info)}" for name, info in fields.items()) or "none"
 
 
 def _default(info: FieldInfo) -> str:
@@ -221,43 +173,31 @@ def _default(info: FieldInfo) -> str:
     return f"`{json.dumps(info.default)}`"
 
 
-def _type(annotation: Any, info: FieldInfo | None = None) -> str:
-    """Return a type in words, with its bounds."""
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """Return what a type allows, in words: those of its ``Allowed``, or those of its kind with its bounds."""
+    if words := next((one.words for one in metadata if isinstance(one, Allowed)), None):
+        return words
     origin, arguments = get_origin(annotation), get_args(annotation)
-    words: str
+    if hasattr(annotation, "__metadata__"):
+        return _type(arguments[0], (*annotation.__metadata__, *metadata))
     if origin is Literal:
         words = " or ".join(f"`{value}`" for value in arguments)
     elif origin in (Union, types.UnionType):
         words = ", or ".join(_type(one) for one in arguments if one is not type(None))
-    elif origin is tuple and arguments[-1] is Ellipsis:
-        words = "list of " + _type(arguments[0])
-    elif origin is tuple:
-        words = "[" + ", ".join(_type(one) for one in arguments) + "]"
-    elif origin is dict:
-        inner = arguments[1]
-        words = "`{NAME: {argument: value}}`" if get_origin(inner) is dict else "table"
-    elif hasattr(annotation, "__metadata__"):
-        words = _type(arguments[0]) + _bounds(annotation.__metadata__)
-    elif annotation in (Blur, Background):
-        words = {Blur: "`{blur: sigma}`", Background: "`{background: decisions}`"}[annotation]
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    elif origin is dict and get_origin(arguments[1]) is dict:
+        words = "`NAME` or `{NAME: {argument: value}}`"
+    elif origin is dict or issubclass(annotation, BaseModel):
         words = "table"
     else:
-        words = {int: "whole number", float: "number", str: "text"}.get(annotation, str(annotation))
-    return words + (_bounds(info.metadata) if info is not None else "")
-
-
-def _bounds(metadata: Any) -> str:
-    texts = []
-    for entry in metadata:
-        for one in getattr(entry, "metadata", None) or [entry]:
-            if getattr(one, "pattern", None):
-                texts.append(PATTERNS[one.pattern])
-            for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
-                bound = getattr(one, name, None)
-                if bound is not None:
-                    texts.append(f"{sign} {bound}")
-    return f" ({', '.join(texts)})" if texts else ""
+        words = {int: "whole number", float: "number", str: "text"}[annotation]
+    bounds = [
+        f"{sign} {bound}"
+        for entry in metadata
+        for one in getattr(entry, "metadata", None) or [entry]
+        for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+        if (bound := getattr(one, name, None)) is not None
+    ]
+    return f"{words} ({', '.join(bounds)})" if bounds else words
 
 
 def _catalogue() -> str:

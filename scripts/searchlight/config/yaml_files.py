@@ -83,7 +83,7 @@ def differing_scalars(path: str | Path) -> list[Misread]:
 def _differs(kind: str, text: str, read: Any) -> bool:
     core = next((name for name, pattern in _TAGS.items() if pattern.fullmatch(text)), "str")
     if core == kind == "int":
-        return read != int(text, 0 if text[:2] in ("0o", "0x") else 10)
+        return bool(read != int(text, 0 if text[:2] in ("0o", "0x") else 10))
     return core != kind and (kind, core) != ("str", "float")
 
 

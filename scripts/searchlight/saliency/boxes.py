@@ -181,8 +181,8 @@ def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> 
         own.append(np.where(inside, moved, outside).astype(np.int32).take(where, axis=1))
         unperturbed.append(kept.astype(np.int32).take(where, axis=1))
     found = np.empty((len(row), convolution.kernel[0] * convolution.kernel[1]), np.int32)
-    for tap, (down, right) in enumerate(np.ndindex(convolution.kernel)):
-        np.maximum(own[0][down] + own[1][right], unperturbed[0][down] + unperturbed[1][right], out=found[:, tap])
+    for number, (down, right) in enumerate(np.ndindex(convolution.kernel)):
+        np.maximum(own[0][down] + own[1][right], unperturbed[0][down] + unperturbed[1][right], out=found[:, number])
     return found
 
 

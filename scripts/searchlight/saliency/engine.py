@@ -29,13 +29,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from searchlight.agents.policy import Factored, Memory, Policy
-from searchlight.crops import crops
 from searchlight.saliency.boxes import (
     Boxes,
     Convolution,
@@ -46,7 +46,8 @@ from searchlight.saliency.boxes import (
     positions,
     taken,
 )
-from searchlight.saliency.perturbation import Patches
+from searchlight.saliency.patches import Gathered, Patches, gathered, seen_with
+from searchlight.saliency.whole_forwards import BATCH, Evaluator, WholeForwards
 
 # What a multiply-add in boxes costs, in those of the whole network, whose memory is used in order.
 BOX_COST = 1.3
@@ -68,7 +69,10 @@ class Limits:
 
 
 # What stays in a core's cache; a GPU wants much work at a time.
-LIMITS = {"cpu": Limits(masks=512, numbers=2**18, batch=8), "cuda": Limits(masks=4096, numbers=2**26, batch=512)}
+LIMITS = {
+    "cpu": Limits(masks=512, numbers=2**18, batch=BATCH["cpu"]),
+    "cuda": Limits(masks=4096, numbers=2**26, batch=BATCH["cuda"]),
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Engine:
         self._convolutions = geometry(policy, shape)
         self._device = policy.product[0].device
         self._limits = LIMITS[self._device.type]
-        self._biases = [convolution.bias for convolution in policy.convolutions]
+        self._biases = [_bias(convolution) for convolution in policy.convolutions]
         self._taps = [_taps_first(convolution.weight) for convolution in policy.convolutions]
         self._kernels = [
             convolution.weight.contiguous(memory_format=torch.channels_last) for convolution in policy.convolutions
@@ -125,30 +129,21 @@ class Engine:
 
     def reference(self, observation: np.ndarray) -> Reference:
         """Evaluate the unperturbed observation, (height, width) float32, up to the product."""
-        layers, features = [], None
-        for depth, features in enumerate(self._layers(observation[None])):
-            kept = features
+        given = list(self._layers(observation[None]))
+        layers = []
+        for depth, kept in enumerate(given):
             if depth + 1 < len(self._convolutions):
                 rows, columns = self._convolutions[depth + 1].margins
-                kept = torch.nn.functional.pad(features, (0, 0, *columns, *rows))
+                kept = torch.nn.functional.pad(kept, (0, 0, *columns, *rows))
             layers.append(kept.view(-1, kept.shape[-1]))
-        return Reference(observation, layers, self._product(features))
+        return Reference(observation, layers, self._product(given[-1]))
 
     def respond(
         self, reference: Reference, memory: Memory, patches: Iterable[Patches], count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return the policy's outputs for one observation, under each mask and as it is.
 
-        Args:
-            reference: the observation, evaluated.
-            memory: arrays of (1, hidden).
-            patches: what the masks change in the observation, or in another one of the frame; masks that are in none
-                take the reference's output exactly.
-            count: number of masks.
-
-        Returns:
-            Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
-            float32.
+        Arguments and results are those of ``searchlight.saliency.whole_forwards.Evaluator``.
         """
         reference_logits, reference_value = self.decide(reference.product, memory)
         logits, value = np.repeat(reference_logits, count, axis=0), np.repeat(reference_value, count)
@@ -170,7 +165,7 @@ class Engine:
     def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield masks with their products, (mask, product)."""
         references = {id(reference.observation): reference}
-        for some in _runs(patches, self._limits.masks):
+        for some in gathered(patches, self._limits.masks):
             # Masks may change another observation than the frame's own: the screen by another stretch.
             changed = references.get(id(some.observation))
             if changed is None:
@@ -185,7 +180,7 @@ class Engine:
                 members = members[np.argsort(rows, kind="stable")]
                 yield some.masks[members], self._by_boxes(changed, some, members, [box.of(members) for box in boxes])
 
-    def _by_network(self, reference: Reference, some: _Masks, members: np.ndarray) -> Tensor:
+    def _by_network(self, reference: Reference, some: Gathered, members: np.ndarray) -> Tensor:
         """Return the products of masks by whole observations."""
         found = []
         for start in range(0, len(members), self._limits.batch):
@@ -224,7 +219,7 @@ class Engine:
         """Return the product of whole features, (batch, row, column, channel)."""
         return torch.addmm(self._product_bias, features.reshape(len(features), -1), self._product_weight)
 
-    def _by_boxes(self, reference: Reference, some: _Masks, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
+    def _by_boxes(self, reference: Reference, some: Gathered, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
         """Return the products of masks by their boxes after each layer."""
         rows, held = self._first_rows(reference, some, members)
         for depth in range(1, len(self._convolutions)):
@@ -248,7 +243,7 @@ class Engine:
         rows[: len(given)] = given
         return rows, rows[len(given) :]
 
-    def _first_rows(self, reference: Reference, some: _Masks, members: np.ndarray) -> tuple[Tensor, Held]:
+    def _first_rows(self, reference: Reference, some: Gathered, members: np.ndarray) -> tuple[Tensor, Held]:
         """Return the rows after the first layer, and where those of masks lie.
 
         This layer has one input channel and costs little: it is computed for whole patches, and nothing is gathered.
@@ -271,7 +266,7 @@ class Engine:
         held.first[...] += len(rows) - len(own)
         start = 0
         for patches, place, corners, size in groups:
-            seen = _seen(reference.observation, patches, place, first.starts(corners), first.needs(size))
+            seen = seen_with(reference.observation, patches, place, first.starts(corners), first.needs(size))
             area = size[0] * size[1]
             for part in torch.from_numpy(seen).split(max(1, self._limits.numbers // (area * own.shape[1]))):
                 stop = start + len(part) * area
@@ -308,117 +303,7 @@ class Engine:
         return product
 
 
-class _Masks:
-    """Masks that change one observation.
-
-    Attributes:
-        observation: (height, width) float32.
-        masks: (n,) their indices.
-        boxes: (n, 4) top, bottom, left, right of the pixels that change.
-        parts: the patches that they are of.
-        part, place: (n,) which of the parts each is of, and where in it.
-    """
-
-    def __init__(self, parts: list[Patches]) -> None:
-        self.observation = parts[0].observation
-        self.masks = np.concatenate([found.masks for found in parts])
-        self.boxes = np.concatenate([found.boxes for found in parts])
-        self.parts = parts
-        self.part = np.repeat(np.arange(len(parts)), [len(found.masks) for found in parts])
-        self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
-
-    def write(self, seen: np.ndarray, members: np.ndarray) -> None:
-        """Change whole observations, (mask, height, width) float32, in place, by a mask each."""
-        for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
-            patches = self.parts[part]
-            (top, left), values = patches.corners[place], patches.values[place]
-            one[top : top + values.shape[0], left : left + values.shape[1]] = values
-
-
-def _seen(
-    observation: np.ndarray, patches: Patches, place: np.ndarray, starts: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    """Return parts of the observation with some of the patches in them, zeros beyond its borders.
-
-    Args:
-        observation: (height, width) float32.
-        patches: whose pixels are seen.
-        place: (n,) which of them.
-        starts: (n, 2) where each part begins; it may lie outside.
-        size: of the parts.
-
-    Returns:
-        (n, *size) float32.
-    """
-    before = (-np.minimum(starts.min(axis=0), 0)).tolist()
-    after = np.maximum((starts + size).max(axis=0) - observation.shape, 0).tolist()
-    padded = np.zeros([sum(sides) for sides in zip(before, observation.shape, after, strict=True)], np.float32)
-    height, width = observation.shape
-    padded[before[0] : before[0] + height, before[1] : before[1] + width] = observation
-    seen = crops(padded, starts + before, size)
-    shifts = patches.corners[place] - starts
-    height, width = patches.values.shape[1:]
-    # A patch begins at one of as many places in its part as the first layer's stride has pixels.
-    for down, right in set(map(tuple, shifts.tolist())):
-        alike = np.flatnonzero((shifts == (down, right)).all(axis=1))
-        rows, columns = slice(max(0, down), max(0, down + height)), slice(max(0, right), max(0, right + width))
-        shown = patches.values[place[alike], max(0, -down) :, max(0, -right) :]
-        seen[alike, rows, columns] = shown[:, : size[0] - rows.start, : size[1] - columns.start]
-    return seen
-
-
-def _runs(patches: Iterable[Patches], count: int) -> Iterator[_Masks]:
-    """Yield masks of one observation each, about ``count`` at a time."""
-    waiting: dict[int, list[Patches]] = {}
-    for found in patches:
-        parts = waiting.setdefault(id(found.observation), [])
-        parts.append(found)
-        if sum(len(part.masks) for part in parts) >= count:
-            yield _Masks(waiting.pop(id(found.observation)))
-    for parts in waiting.values():
-        yield _Masks(parts)
-
-
-class WholeForwards:
-    """The same outputs by forwards of the whole network: for any policy, and what the engine must equal."""
-
-    def __init__(self, policy: Policy, batch: int | None = None) -> None:
-        """Take a policy; ``batch`` is how many observations go through it at a time."""
-        self._policy = policy
-        self._device = next(iter(policy.parameters())).device if isinstance(policy, torch.nn.Module) else "cpu"
-        self._batch = batch or LIMITS[torch.device(self._device).type].batch
-
-    def reference(self, observation: np.ndarray) -> np.ndarray:
-        """Return the observation itself, which is all that whole forwards take."""
-        return observation
-
-    def outputs(self, reference: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (action,) and the value () of the observation as it is."""
-        logits, value = self._forward(reference[None], memory)
-        return logits[0], value[0]
-
-    def respond(
-        self, reference: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the policy's outputs under each mask and as it is, as ``Engine.respond`` does."""
-        reference_logits, reference_value = self.outputs(reference, memory)
-        logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
-        for some in _runs(patches, self._batch):
-            for start in range(0, len(some.masks), self._batch):
-                members = np.arange(start, min(start + self._batch, len(some.masks)))
-                seen = np.repeat(some.observation[None], len(members), axis=0)
-                some.write(seen, members)
-                logits[some.masks[members]], value[some.masks[members]] = self._forward(seen, memory)
-        return logits, value, reference_logits, reference_value
-
-    def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (n, action) and the values (n,) of whole observations (n, height, width)."""
-        given = {name: array.to(self._device).expand(len(seen), -1) for name, array in memory.items()}
-        logits, value, _ = self._policy.step(torch.from_numpy(seen)[:, None].to(self._device), given)
-        return logits.cpu().numpy(), value.cpu().numpy()
-
-
-def make_engine(policy: Policy, shape: tuple[int, int]) -> Engine | WholeForwards:
+def make_engine(policy: Policy, shape: tuple[int, int]) -> Evaluator:
     """Return what evaluates a policy under perturbations of observations of a height and width.
 
     A policy in parts whose activation is known goes through the incremental engine, any other through whole forwards.
@@ -432,13 +317,24 @@ def geometry(policy: Factored, shape: tuple[int, int]) -> list[Convolution]:
     """Return what boxes need to know of a policy's convolutions, for observations of a height and width."""
     found, before = [], shape
     for one in policy.convolutions:
-        steps = zip(before, one.kernel_size, one.stride, one.padding, strict=True)
-        size = tuple((length + 2 * padding - kernel) // stride + 1 for length, kernel, stride, padding in steps)
-        found.append(
-            Convolution(one.kernel_size, one.stride, one.padding, size, before, one.in_channels, one.out_channels)
+        kernel, stride, padding = (_pair(given) for given in (one.kernel_size, one.stride, one.padding))
+        height, width = (
+            (before[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in range(len(before))
         )
-        before = size
+        found.append(Convolution(kernel, stride, padding, (height, width), before, one.in_channels, one.out_channels))
+        before = (height, width)
     return found
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    """Return a convolution's two sizes, which torch types as any number of them, or as a text."""
+    vertical, horizontal = given
+    return vertical, horizontal
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    """Return a convolution's bias, (output channel,): zeros where it has none."""
+    return convolution.bias if convolution.bias is not None else convolution.weight.new_zeros(len(convolution.weight))
 
 
 def _taps_first(weight: Tensor) -> Tensor:

@@ -4,21 +4,22 @@ A set of masks is kept as the box that each mask touches and the values inside i
 room and little work. What would take much room (thousands of whole-frame masks) lies in a temporary file and is read
 in pieces, so that a job's memory does not grow with the number of masks.
 
-The masks of xaitk-saliency's four perturbers are made here one at a time, equal to xaitk's bit for bit (xaitk makes
-them all at once); those of any other ``PerturbImage`` come from the plug-in itself.
+The perturbers in ``searchlight.saliency.perturbers`` make masks one at a time; any other ``PerturbImage`` of
+xaitk-saliency makes them all at once.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
+from searchlight import registry
+from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError, one_line
-from searchlight.saliency import plugins
+from searchlight.saliency import perturbers, plugins
 
 IN_MEMORY_BYTES = 64 * 1024**2
 
@@ -39,7 +40,7 @@ class Masks:
         self.binary = True
         boxes: list[tuple[int, int, int, int]] = []
         held: list[np.ndarray] = []
-        self._file = None
+        self._file: IO[bytes] | None = None
         held_bytes = 0
         for mask in masks:
             box = _bounding_box(mask)
@@ -54,11 +55,9 @@ class Masks:
         self.boxes = np.array(boxes, dtype=np.int64).reshape(-1, 4)
         areas = (self.boxes[:, 1] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 2])
         self._offsets = np.concatenate([[0], np.cumsum(areas)])
-        self._values = None
-        if self._file is None:
-            self._values = np.concatenate(held) if held else np.zeros(0, np.float32)
-        else:
+        if self._file is not None:
             self._spill(held)
+        self._values = np.concatenate([np.zeros(0, np.float32), *held])
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -121,7 +120,7 @@ class Masks:
         held.clear()
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        if self._values is not None:
+        if self._file is None:
             return self._values[start:stop]
         self._file.seek(4 * start)
         return np.frombuffer(self._file.read(4 * (stop - start)), np.float32)
@@ -140,15 +139,16 @@ def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks
     """
     ((name, arguments),) = perturber.items()
     shape = (image.shape[0], image.shape[1])
-    makers = {
-        "SlidingWindow": _sliding_window,
-        "SlidingRadial": _sliding_radial,
-        "RISEGrid": _rise_grid,
-        "RandomGrid": _random_grid,
-    }
-    if name in makers:
-        return Masks(makers[name](shape, **arguments), shape)
+    if registry.file_of(perturbers.FOLDER, name) is not None:
+        chosen = registry.choose(perturbers.FOLDER, perturber)
+        return Masks(chosen.module.masks(shape, chosen.arguments), shape)
     return Masks(iter(_checked(name, plugins.build("perturber", name, arguments)(image), shape)), shape)
+
+
+def masks_of(spec: dict[str, Any], preprocessing: Preprocessing) -> Masks:
+    """Return the masks of a perturbation of the config."""
+    shape = (*preprocessing.screen, 3) if spec["space"] == "screen" else preprocessing.shape
+    return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
 
 
 def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
@@ -179,59 +179,3 @@ def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
         return 0, 0, 0, 0
     columns = np.flatnonzero(changed.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-
-
-def _sliding_window(shape: tuple[int, int], window_size: list[int], stride: list[int]) -> Iterator[np.ndarray]:
-    starts = []
-    for length, window, step in zip(shape, window_size, stride, strict=True):
-        positions = np.arange(0, length, step)
-        overhang = window - (length - positions[-1])
-        starts.append(positions - overhang // 2)
-    for top in starts[0]:
-        for left in starts[1]:
-            mask = np.ones(shape, np.float32)
-            mask[max(0, top) : max(0, top + window_size[0]), max(0, left) : max(0, left + window_size[1])] = 0
-            yield mask
-
-
-def _sliding_radial(
-    shape: tuple[int, int], radius: list[float], stride: list[int], sigma: list[float] | None
-) -> Iterator[np.ndarray]:
-    from skimage.draw import ellipse
-
-    for y in range(0, shape[0], stride[0]):
-        for x in range(0, shape[1], stride[1]):
-            hidden = np.zeros(shape, np.float32)
-            hidden[ellipse(y, x, *radius, shape=shape)] = 1
-            if sigma is not None:
-                hidden = gaussian_filter(hidden, sigma=sigma)
-                hidden = hidden / hidden.max()
-            yield 1 - hidden
-
-
-def _rise_grid(shape: tuple[int, int], n: int, s: int, p1: float, seed: int) -> Iterator[np.ndarray]:
-    from skimage.transform import resize
-
-    cells, shifts = np.random.default_rng(seed), np.random.default_rng(seed)
-    cell = np.ceil(np.array(shape) / s)
-    for _ in range(n):
-        grid = (cells.random((s, s)) < p1).astype(np.float32)
-        y, x = shifts.integers(0, cell[0]), shifts.integers(0, cell[1])
-        enlarged = resize(grid, (s + 1) * cell, order=1, mode="reflect", anti_aliasing=False)
-        yield enlarged[y : y + shape[0], x : x + shape[1]]
-
-
-def _random_grid(shape: tuple[int, int], n: int, s: list[int], p1: float, seed: int) -> Iterator[np.ndarray]:
-    from skimage.transform import resize
-
-    cells, shifts = np.random.default_rng(seed), np.random.default_rng(seed)
-    cell, size = np.array(s), np.array(shape)
-    grid_shape = size // cell + 1 + (size % cell != 0)
-    enlarged_shape = grid_shape * cell
-    centre = (enlarged_shape - size) // 2
-    reach = cell // 2
-    for _ in range(n):
-        grid = (cells.random(tuple(grid_shape)) < p1).astype(np.float32)
-        x = centre[1] + (shifts.integers(-reach[1], reach[1]) if reach[1] else 0)
-        y = centre[0] + (shifts.integers(-reach[0], reach[0]) if reach[0] else 0)
-        yield resize(grid, enlarged_shape, order=1)[y : y + shape[0], x : x + shape[1]]

@@ -17,12 +17,14 @@ import torch
 from torch import Tensor
 
 from searchlight.agents import preprocessings
-from searchlight.agents.checkpoint import load_policy, read_metadata
 from searchlight.agents.policy import Memory, Policy
+from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.errors import SearchlightError
+from searchlight.saliency import fills
 from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.engine import make_engine
-from searchlight.saliency.perturbation import Patches, Perturbation
+from searchlight.saliency.patches import Patches
+from searchlight.saliency.perturbation import Perturbation
 from searchlight.store.blocks import frames_of
 from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
 
@@ -53,11 +55,12 @@ def perturb_block(
         output: path of the store to write: ``logits`` (frame, mask, action_index), ``value`` (frame, mask),
             ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, ``frame``, and
             ``effective_masks`` (frame,), how many masks change what the agent sees. A block past the episode's end is
-            empty.
+            empty. The attribute ``hidden_by`` says the fill in words, ``unchanged_because`` why masks may change
+            nothing.
         perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
         block: index of the block.
         block_size: frames in a block.
-        background_path: store written by ``searchlight.saliency.background``, for the fill of that name.
+        background_path: store written by ``searchlight.saliency.background``, for fills that have a window.
         threads: of torch, in one job.
         device: ``cpu`` or ``cuda``.
 
@@ -71,9 +74,9 @@ def perturb_block(
         episode = stack.enter_context(load(episode_path))
         backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
         attributes = _attributes(episode, policy_path, perturbation, block, block_size)
-        length = episode.shape("frame")[0]
+        length, height, width, _ = episode.shape("frame")
         frames = frames_of(block, block_size, length)
-        preprocessing = preprocessings.build(episode.attributes["preprocessing"], episode.shape("frame")[1:3])
+        preprocessing = preprocessings.build(episode.attributes["preprocessing"], (height, width))
         perturbed = Perturbation(perturbation, preprocessing)
         engine = make_engine(policy, preprocessing.shape)
         count = len(perturbed.masks)
@@ -181,6 +184,7 @@ def _attributes(
         **{name: episode.attributes[name] for name in kept},
         "screen": list(episode.shape("frame")[1:3]),
         "perturbation": perturbation,
+        **fills.described(perturbation["fill"]),
         "block": block,
         "block_size": block_size,
     }

@@ -12,37 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.crops import crops
-from searchlight.saliency.masks import Masks, make_masks
+from searchlight.saliency import fills
+from searchlight.saliency.masks import masks_of
+from searchlight.saliency.patches import Patches
 
 # Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
 MAX_PIXELS = 2**17
 # Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
 MERGED = 1.25
-
-
-@dataclass(frozen=True)
-class Patches:
-    """What some masks change in an observation; masks that change nothing are left out.
-
-    Attributes:
-        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
-        masks: (n,) their indices.
-        boxes: (n, 4) top, bottom, left and right of the pixels that change.
-        corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the observation from there on; as large as the largest box.
-    """
-
-    observation: np.ndarray
-    masks: np.ndarray
-    boxes: np.ndarray
-    corners: np.ndarray
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -84,7 +67,7 @@ class Perturbation:
             preprocessing: the agent's, for the episode's screens.
         """
         self.preprocessing = preprocessing
-        self._fill = spec["fill"]
+        self._fill = fills.build(spec["fill"])
         self._on_screen = spec["space"] == "screen"
         self.masks = masks_of(spec, preprocessing)
         self._groups = list(self._make_groups())
@@ -97,14 +80,14 @@ class Perturbation:
         Args:
             screen: (H, W, 3) uint8.
             frame: the screen, prepared.
-            background: (H, W, 3) uint8, what is usually there; needed by the fill of that name alone.
+            background: (H, W, 3) uint8, what is usually there; for fills that have a window alone.
 
         Yields:
             Patches in an order that depends on the masks and this frame alone. A mask that is in none of them changes
             nothing.
         """
         image = screen if self._on_screen else frame.observation
-        fill = self._fill_image(image, frame, background)
+        fill = self._fill(self._scene(image, frame, background))
         touched = _touched(image != fill, self.masks.boxes)
         for group in self._groups:
             kept: Any = touched[group.indices]
@@ -124,23 +107,13 @@ class Perturbation:
                 members = indices[found.members]
                 yield from _changed(found.observation, members, found.corners, seen, found.values, found.everywhere)
 
-    def _fill_image(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> np.ndarray:
-        """Return what hides pixels: an image of the image's shape, or one level or colour."""
-        fill = self._fill
-        if fill == "mean":
-            top, bottom, left, right = self.preprocessing.seen
-            seen = image[top:bottom, left:right] if self._on_screen else image
-            fill = seen.mean(axis=(0, 1), dtype=np.float64)
-            return np.rint(fill).astype(np.uint8) if self._on_screen else fill.astype(np.float32)
-        if not isinstance(fill, dict):
-            return np.asarray(fill, dtype=image.dtype)
-        if "background" in fill:
-            return background if self._on_screen else frame.observe_other(background)
-        from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
-
-        sigma = (fill["blur"], fill["blur"], 0)[: image.ndim]
-        blurred = gaussian_filter(image.astype(np.float32), sigma)
-        return np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
+    def _scene(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> fills.Scene:
+        """Return what the fill may look at."""
+        given = cast("np.ndarray", background)  # only fills that have been given one ask for it
+        if not self._on_screen:
+            return fills.Scene(image, image, lambda: frame.observe_other(given))
+        top, bottom, left, right = self.preprocessing.seen
+        return fills.Scene(image, image[top:bottom, left:right], lambda: given)
 
     def _make_groups(self) -> Iterator[_Group]:
         # Boxes of the observation; in the observation itself, they are the masks' own.
@@ -176,12 +149,6 @@ def _merged(sizes: np.ndarray) -> np.ndarray:
         if found[index] > 0 and raised[index + 1] <= MERGED * found[index]:
             raised[index] = raised[index + 1]
     return raised[np.searchsorted(found, sizes)]
-
-
-def masks_of(spec: dict[str, Any], preprocessing: Preprocessing) -> Masks:
-    """Return the masks of a perturbation of the config."""
-    shape = (*preprocessing.screen, 3) if spec["space"] == "screen" else preprocessing.shape
-    return make_masks(spec["perturber"], np.zeros(shape, np.uint8))
 
 
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""The perturbers and scorers that a config may name, with their arguments.
+"""The perturbers and scorers that a config may name: the project's own, and all others of xaitk-saliency.
 
-Those of xaitk-saliency that Searchlight computes itself (masks one by one, scores vectorised) are described here
-by pydantic models, so that a config is checked without importing xaitk. Any other plug-in of xaitk's
-``PerturbImage`` and ``GenerateClassifierConfidenceSaliency`` interfaces is found by its name and run as it is.
+The project's own are in ``searchlight.saliency.perturbers`` and ``searchlight.saliency.scorers``; a config that names
+them alone is checked without importing xaitk. Any other plug-in of xaitk's ``PerturbImage`` and
+``GenerateClassifierConfidenceSaliency`` interfaces is found by its name and run as it is.
 """
 
 from __future__ import annotations
@@ -13,91 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import Field
-
 from searchlight import registry
-from searchlight.config.arguments import Chance, Int, PositiveFloat, PositiveInt, Probability, Table
 from searchlight.errors import SearchlightError, one_line
 
-
-class SlidingWindow(Table):
-    """A hard rectangle slid over the image."""
-
-    window_size: tuple[PositiveInt, PositiveInt] = Field((50, 50), description="Height and width in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
-
-
-class SlidingRadial(Table):
-    """An ellipse slid over the image, its edge softened by a Gaussian where `sigma` is given."""
-
-    radius: tuple[PositiveFloat, PositiveFloat] = Field((50, 50), description="Radius in y and x in pixels.")
-    stride: tuple[PositiveInt, PositiveInt] = Field((20, 20), description="Step down and across in pixels.")
-    sigma: tuple[PositiveFloat, PositiveFloat] | None = Field(
-        None, description="Standard deviation of the softening in y and x in pixels."
-    )
-
-
-class RISEGrid(Table):
-    """Random masks of `s` x `s` cells, smoothly enlarged and shifted (Petsiuk et al. 2018)."""
-
-    n: PositiveInt = Field(description="Number of masks.")
-    s: PositiveInt = Field(description="Cells along each side.")
-    p1: Chance = Field(description="Probability that a cell is kept.")
-    seed: Int = Field(0, ge=0, description="Seed of the masks.")
-
-
-class RandomGrid(Table):
-    """Random masks of cells of `s` pixels, smoothly enlarged and shifted."""
-
-    n: PositiveInt = Field(description="Number of masks.")
-    s: tuple[PositiveInt, PositiveInt] = Field(description="Height and width of a cell in pixels.")
-    p1: Chance = Field(description="Probability that a cell is kept.")
-    seed: Int = Field(0, ge=0, description="Seed of the masks.")
-
-
-class OcclusionScoring(Table):
-    """Difference of each output, weighted by what was hidden, each output scaled by its own maximum."""
-
-
-class SquaredDifferenceScoring(Table):
-    """Half the squared difference of all outputs, weighted by what was hidden, scaled to 0..1 in each frame."""
-
-
-class RISEScoring(Table):
-    """Outputs weighted by what was kept, less `p1`, each scaled by its own maximum: xaitk's own RISE.
-
-    Outputs that have an offset, as logits and values do, give a map of chance: prefer `RISE`.
-    """
-
-    p1: Probability = Field(0.0, description="Probability that a pixel was kept, taken off each mask.")
-
-
-class RISE(Table):
-    """How each output goes with whether a pixel was kept: their covariance over the masks. For random masks.
-
-    It is RISE (Petsiuk et al. 2018) with each output's mean over the masks taken off first. Without that, a map shows
-    how often a pixel was kept by chance, times the output's mean.
-    """
-
-
-class SquaredDifference(Table):
-    """The paper's own score: half the squared difference, unscaled, so that frames can be compared."""
-
-
-PERTURBERS: dict[str, type[Table]] = {
-    model.__name__: model for model in (SlidingWindow, SlidingRadial, RISEGrid, RandomGrid)
-}
-SCORERS: dict[str, type[Table]] = {
-    model.__name__: model
-    for model in (SquaredDifference, RISE, OcclusionScoring, SquaredDifferenceScoring, RISEScoring)
-}
 # They need one fill per colour and give masks of another rank: left to a later version.
 UNSUPPORTED = {"MCRISEGrid", "MCRISEScoring"}
-
-
-def known(kind: str) -> dict[str, type[Table]]:
-    """Return the models of a kind, ``perturber`` or ``scorer``."""
-    return {"perturber": PERTURBERS, "scorer": SCORERS}[kind]
 
 
 def xaitk_classes(kind: str) -> dict[str, type]:
@@ -131,11 +51,8 @@ def build(kind: str, name: str, arguments: dict[str, Any]) -> Any:
     """
     classes = xaitk_classes(kind)
     if name not in classes:
-        allowed = ", ".join(dict.fromkeys([*known(kind), *sorted(classes)]))
+        allowed = ", ".join(dict.fromkeys([*registry.members(_folder(kind)), *sorted(classes)]))
         raise SearchlightError(f"found '{name}', allowed: {allowed}")
-    arguments = dict(arguments)
-    if name in ("RISEGrid", "RandomGrid"):
-        arguments["threads"] = 0  # threads share one generator: the seed would not reproduce the masks
     try:
         return classes[name](**arguments)
     except (TypeError, ValueError) as error:
@@ -148,8 +65,13 @@ def check(kind: str, spec: Any) -> dict[str, dict[str, Any]]:
     Raises:
         SearchlightError: the specification has another form, an unknown name or wrong arguments.
     """
+    name, _ = registry.name_and_value(spec)
+    if registry.file_of(_folder(kind), name) is not None:
+        return registry.choose(_folder(kind), spec).spec
     name, arguments = registry.name_and_arguments(spec)
-    if name in known(kind):
-        return {name: registry.complete(name, known(kind)[name], arguments)}
     build(kind, name, arguments)
     return {name: arguments}
+
+
+def _folder(kind: str) -> str:
+    return f"saliency/{kind}s"

@@ -45,10 +45,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise
     except Exception as error:
         # What a library says when it cannot write may be followed by what it says when it cannot close.
-        cause = error
+        cause: BaseException | None = error
         while cause is not None and not _is_about(cause, partial):
             cause = cause.__context__
-        if cause is None:
+        if not isinstance(cause, OSError):
             raise
         raise SearchlightError(f"{path}: cannot be written: {cause.strerror}") from cause
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 _MARK = re.compile(rb"lineage\W{1,8}([0-9a-f]{16})(?![0-9a-f])")
 # How many bytes hold it: of the end of a file, of the beginning of safetensors. These begin with all their metadata.
@@ -32,11 +33,6 @@ def mark() -> bytes:
     return f"lineage:{_of_job}".encode() if _of_job is not None else b""
 
 
-def place(path: str | Path) -> str:
-    """Return where a result of this name has its lineage, as a range of HTTP."""
-    return f"bytes=0-{_HEAD - 1}" if str(path).endswith(".safetensors") else f"bytes=-{_TAIL}"
-
-
 def found_in(content: bytes) -> str | None:
     """Return the lineage in such a part of a result; None where there is none, as in what older versions made."""
     marks = _MARK.findall(content)
@@ -54,3 +50,27 @@ def read_lineage(path: str | Path) -> str | None:
             return found_in(file.read(_HEAD))
         file.seek(max(0, file.seek(0, 2) - _TAIL))
         return found_in(file.read())
+
+
+def lineage_in_bucket(client: Any, bucket: str, key: str) -> str | None:
+    """Return the lineage of a result in an S3 bucket, of which only the part that holds it is fetched.
+
+    Args:
+        client: of boto3.
+        bucket: its name.
+        key: of the result.
+
+    Raises:
+        FileNotFoundError: there is no such result.
+    """
+    part = f"bytes=0-{_HEAD - 1}" if key.endswith(".safetensors") else f"bytes=-{_TAIL}"
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key, Range=part)
+    except client.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise FileNotFoundError(key) from error
+        if code == "InvalidRange":  # it is empty
+            return None
+        raise
+    return found_in(answer["Body"].read())

@@ -209,7 +209,8 @@ class Reader:
 
     def dimensions(self, name: str) -> tuple[str, ...]:
         """Return the names of an array's dimensions."""
-        return tuple(self._arrays[name].metadata.dimension_names)
+        metadata: Any = self._arrays[name].metadata  # of Zarr v3, which has them
+        return tuple(metadata.dimension_names)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return an array's shape."""
@@ -260,7 +261,7 @@ def _check_end(path: Path) -> None:
         raise ValueError("found no whole end of a zip")
 
 
-def _check_chunks(name: str, array: zarr.Array, names: Container[str]) -> None:
+def _check_chunks(name: str, array: zarr.Array[Any], names: Container[str]) -> None:
     """Check that all chunks are there: zarr takes a missing one for zeros, and a byte in a name is enough for that."""
     counts = [-(-length // size) for length, size in zip(array.shape, array.chunks, strict=True)]
     for place in np.ndindex(*counts):

@@ -8,28 +8,38 @@ like its own; and ``build(tensors, source)``, which returns a ``searchlight.agen
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from searchlight import registry
-from searchlight.agents.policy import Policy
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, printable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from searchlight.agents.policy import Policy
 
 FOLDER = "agents/networks"
 
 
-def find(shapes: Mapping[str, tuple[int, ...]], source: str) -> str:
-    """Return the name of the network that tensors of these names and shapes make up; ``source`` is for errors.
+def find(shapes: Mapping[str, tuple[int, ...]], source: str, named: str | None = None) -> str:
+    """Return the name of the network that tensors of these names and shapes make up.
+
+    Args:
+        shapes: of the tensors.
+        source: for errors.
+        named: the only network that they may be of; None for any.
 
     Raises:
-        SearchlightError: no network has such tensors.
+        SearchlightError: no network, or not the named one, has such tensors.
     """
-    members = {name: registry.load(FOLDER, name) for name in registry.names(FOLDER)}
+    names = registry.names(FOLDER) if named is None else [named]
+    members = {name: registry.load(FOLDER, name) for name in names}
     for name, member in members.items():
         if member.fits(shapes):
             return name
+    what = "a known network" if named is None else f"the network '{named}'"
     allowed = "; or ".join(member.TENSORS for member in members.values())
-    raise SearchlightError(f"{source}: not a known network: found the tensors {some(shapes)}; allowed: {allowed}")
+    raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}")
 
 
 def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
@@ -42,6 +52,6 @@ def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
 
 
 def some(names: Iterable[str]) -> str:
-    """Return the first of some names, which are a stranger's: on one line, without codes that a terminal would obey."""
-    shown = [name if name.isprintable() else name.encode("unicode_escape").decode() for name in sorted(names)]
+    """Return the first of some names, which are a stranger's."""
+    shown = [printable(name) for name in sorted(names)]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"

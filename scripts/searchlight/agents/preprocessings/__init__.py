@@ -20,6 +20,16 @@ FOLDER = "agents/preprocessings"
 USUAL_SCREEN = (210, 160)
 
 
+def check(spec: Any) -> str | dict[str, dict[str, Any]]:
+    """Return a preprocessing of the config with all of its arguments; its name alone where it has none.
+
+    Raises:
+        SearchlightError: there is no such preprocessing, or its arguments are wrong.
+    """
+    name, arguments = next(iter(registry.choose(FOLDER, spec).spec.items()))
+    return {name: arguments} if arguments else name
+
+
 def build(spec: str | dict[str, dict[str, Any]], screen: tuple[int, int], key: str = "preprocessing") -> Preprocessing:
     """Return a preprocessing of the config for screens of a height and width; ``key`` is how errors call it.
 
@@ -32,8 +42,7 @@ def build(spec: str | dict[str, dict[str, Any]], screen: tuple[int, int], key: s
         SearchlightError: there is no such preprocessing, or it is not for such screens.
     """
     try:
-        name, arguments = registry.name_and_arguments(spec)
-        member = registry.load(FOLDER, name)
-        return member.build(screen, member.Arguments(**registry.complete(name, member.Arguments, arguments)))
+        chosen = registry.choose(FOLDER, spec)
+        return chosen.module.build(screen, chosen.arguments)
     except SearchlightError as error:
         raise SearchlightError(f"{key}: {error}") from error

@@ -5,11 +5,10 @@ Levels are sums of R, G and B: three times the grey level, in whole numbers.
 
 from __future__ import annotations
 
-import numpy as np
-
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.errors import SearchlightError
+from searchlight.lazy import numpy as np
 
 SCREEN = USUAL_SCREEN
 TOP, BOTTOM = 35, 195

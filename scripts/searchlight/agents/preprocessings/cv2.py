@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from searchlight.agents.preprocessing import Changed, PreparedFrame
 from searchlight.agents.preprocessings._halving import BOTTOM, TOP, Halving, levels_of
 from searchlight.config.arguments import Table
+from searchlight.lazy import numpy as np
 
 
 class Arguments(Table):

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-import numpy as np
-
 from searchlight.agents.preprocessing import Changed, PreparedFrame
 from searchlight.agents.preprocessings._halving import BOTTOM, CELL, TOP, Halving, levels_of
 from searchlight.config.arguments import Table
 from searchlight.crops import crops
+from searchlight.lazy import numpy as np
 
 # The smallest and the largest level of a screen.
 Stretch = tuple[int, int]

@@ -99,7 +99,7 @@ def _about(path: str | Path) -> dict[str, Any]:
         perturbation = store.attributes["perturbation"]
         return {
             "perturber": next(iter(perturbation["perturber"])),
-            "fill": perturbation["fill"],
+            "fill": store.attributes["hidden_by"],
             "space": perturbation["space"],
             "scorer": next(iter(store.attributes["scorer"])),
             "scale": store.attributes["scale"],

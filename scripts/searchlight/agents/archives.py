@@ -1,0 +1,100 @@
+"""Checkpoints in zip archives: one member is read, up to a size limit.
+
+An archive is never unpacked, and refused whole where one of its names leaves its folder.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from searchlight.agents.sources import MAX_BYTES
+from searchlight.errors import SearchlightError, one_line, printable
+
+SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
+
+
+def is_archive(path: Path) -> bool:
+    """Tell a zip of checkpoints from a torch file, which is a zip too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as file:
+            return not any(name.endswith("/data.pkl") and name.count("/") == 1 for name in file.namelist())
+    except Exception:  # whatever keeps it from being opened, extract_member will say
+        return True
+
+
+def extract_member(archive: Path, member: str | None, folder: Path, source: str) -> tuple[Path, str]:
+    """Copy one member of a zip archive into ``folder``, under a name of our own.
+
+    Args:
+        archive: the zip file.
+        member: a name or pattern; of several matches the one with the highest step number. None: any weights.
+        folder: where to put it.
+        source: how errors call the archive.
+
+    Returns:
+        The path of the copy, and the member's name.
+
+    Raises:
+        SearchlightError: a name leaves the archive's folder, none or several members fit, or one is too large.
+    """
+    target = folder / "member"
+    try:
+        with zipfile.ZipFile(archive) as file:
+            chosen = _choose(file, member, source)
+            # zipfile stops at the size that was just checked, whatever the compressed data say.
+            with file.open(chosen) as content, target.open("wb") as copy:
+                shutil.copyfileobj(content, copy)
+    except SearchlightError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
+        raise SearchlightError(f"{source}: cannot be read as a zip archive: {one_line(error)}") from error
+    return target, chosen
+
+
+def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
+    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
+            raise SearchlightError(f"{source}: found the member '{printable(name)}', allowed: names inside the archive")
+    if member is None:
+        matches = [name for name in names if name.endswith(SUFFIXES)]
+    elif member in names:
+        matches = [name for name in names if name == member]
+    else:
+        matches = [name for name in names if fnmatch.fnmatchcase(name, member)]
+    chosen = _highest_step(matches, source, member, names)
+    if file.getinfo(chosen).file_size > MAX_BYTES:
+        raise SearchlightError(f"{source}: {printable(chosen)}: found over {MAX_BYTES} bytes, allowed: less")
+    return chosen
+
+
+def _highest_step(matches: list[str], source: str, member: str | None, names: list[str]) -> str:
+    asked = f"member '{member}'" if member else "no member asked for"
+    if not matches:
+        raise SearchlightError(f"{source}: {asked}, allowed: {_some(names)}")
+    if len(matches) == 1:
+        return matches[0]
+    highest = max(map(_step, matches))
+    best = [name for name in matches if _step(name) == highest]
+    if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
+        raise SearchlightError(f"{source}: {asked} fits several, name one of: {_some(matches)}")
+    return best[0]
+
+
+def _step(name: str) -> int:
+    """Return the last number of the file's name, of up to 18 digits; -1 where there is none."""
+    numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
+    return int(numbers[-1]) if numbers else -1
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none, it is empty"
+    shown = ", ".join(printable(name) for name in sorted(names)[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

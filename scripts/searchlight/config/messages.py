@@ -1,0 +1,129 @@
+"""Mistakes in a config: how a check reports one, and the line that a user reads.
+
+Pydantic knows the key of each mistake. A check reports its own in one of three ways:
+
+- of a field: a validator of the field raises ``ValueError("found X, allowed: Y")``;
+- of a field of several types, or of a pattern: ``Allowed`` in its annotation says what is allowed;
+- of several keys or tables: a validator of their table calls ``refuse`` with a ``mistake`` for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+
+from searchlight.errors import one_line
+
+# What pydantic's errors mean to a user. The others begin with "Input should be", and what follows is fit to be read.
+_WORDS = {
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Marker in an annotation: what the type allows, in words. All errors of what stands before it become this one.
+
+    Without it, pydantic reports a type such as ``int | tuple[int, ...]`` once for each of its members. A validator
+    that raises a text of its own stands after it.
+    """
+
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the type's own schema with this marker around it."""
+        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
+
+    def _validate(self, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            raise _not_allowed(repr(value), self.words) from error
+
+
+def mistake(key: tuple[str, ...], found: str, allowed: str) -> InitErrorDetails:
+    """Return a mistake for ``refuse``: its key below the table that is validated, what was found, what is allowed."""
+    return InitErrorDetails(type=_not_allowed(found, allowed), loc=key, input=None)
+
+
+def refuse(mistakes: Iterable[InitErrorDetails]) -> None:
+    """Raise all mistakes, if there are any. Within a validator, pydantic puts the table's own key before theirs."""
+    if details := list(mistakes):
+        raise ValidationError.from_exception_data("config", details)
+
+
+def lines(error: ValidationError, model: type[BaseModel], *above: str) -> list[str]:
+    """Return one line for each key with a mistake, in the model's order: the key, what was found, what is allowed.
+
+    Args:
+        error: what validation by the model raised.
+        model: the model.
+        *above: the key of the table that was validated.
+    """
+    found: dict[str, str] = {}
+    for details in error.errors(include_url=False):
+        location, text = _explain(details, model)
+        key = ".".join(str(part) for part in (*above, *location))
+        found.setdefault(key, f"{key}: {text}" if key else text)
+    return list(found.values())
+
+
+def _not_allowed(found: str, allowed: str) -> PydanticCustomError:
+    return PydanticCustomError("not_allowed", "found {found}, allowed: {allowed}", {"found": found, "allowed": allowed})
+
+
+def _explain(details: ErrorDetails, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
+    """Return the key of a mistake, and the text after it."""
+    key, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    if kind == "value_error":
+        return key, one_line(context["error"])
+    if kind == "extra_forbidden":
+        table = _table(model, key[:-1])
+        return key, "unknown key" + (f", allowed: {', '.join(table.model_fields) or 'none'}" if table else "")
+    if kind == "missing":
+        table = _table(model, key[:-1])
+        return key, "missing" + _hint(table.model_fields.get(str(key[-1])) if table else None)
+    found = context.get("found", repr(details["input"]))
+    if kind == "not_allowed":
+        allowed = context["allowed"]
+    elif kind == "too_short":
+        allowed = f"at least {context['min_length']} entry"
+    else:
+        allowed = _WORDS.get(kind, details["msg"].removeprefix("Input should be "))
+    if key and key[-1] == "[key]":  # of a name in a table, pydantic gives (table, name, "[key]")
+        key, found = key[:-2], f"the name {found}"
+    return key, f"found {found}, allowed: {allowed}"
+
+
+def _table(kind: Any, key: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Return the model of the table at a key below a model or another type, or None where no model describes it."""
+    origin, members = get_origin(kind), get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not key:
+            return kind
+        field = kind.model_fields.get(str(key[0]))
+        return _table(field.annotation, key[1:]) if field else None
+    if origin is dict and key:
+        return _table(members[1], key[1:])
+    return None
+
+
+def _hint(field: FieldInfo | None) -> str:
+    """Return what is allowed at a missing key, or the beginning of its description."""
+    if field is None:
+        return ""
+    if words := next((one.words for one in field.metadata if isinstance(one, Allowed)), None):
+        return f", allowed: {words}"
+    text = (field.description or "").partition(":")[0].partition(". ")[0].rstrip(".")
+    return f" ({text[0].lower()}{text[1:]})" if text else ""

@@ -1,0 +1,100 @@
+"""What masks change in an observation, as patches of it: together, inside of a whole, and inside of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from searchlight.crops import crops
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What some masks change in an observation; masks that change nothing are left out.
+
+    Attributes:
+        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left and right of the pixels that change.
+        corners: (n, 2) row and column of each patch's first pixel.
+        values: (n, height, width) float32, the observation from there on; as large as the largest box.
+    """
+
+    observation: np.ndarray
+    masks: np.ndarray
+    boxes: np.ndarray
+    corners: np.ndarray
+    values: np.ndarray
+
+
+class Gathered:
+    """Masks that change one observation.
+
+    Attributes:
+        observation: (height, width) float32.
+        masks: (n,) their indices.
+        boxes: (n, 4) top, bottom, left, right of the pixels that change.
+        parts: the patches that they are of.
+        part, place: (n,) which of the parts each is of, and where in it.
+    """
+
+    def __init__(self, parts: list[Patches]) -> None:
+        self.observation = parts[0].observation
+        self.masks = np.concatenate([found.masks for found in parts])
+        self.boxes = np.concatenate([found.boxes for found in parts])
+        self.parts = parts
+        self.part = np.repeat(np.arange(len(parts)), [len(found.masks) for found in parts])
+        self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
+
+    def write(self, seen: np.ndarray, members: np.ndarray) -> None:
+        """Change whole observations, (mask, height, width) float32, in place, by a mask each."""
+        for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
+            patches = self.parts[part]
+            (top, left), values = patches.corners[place], patches.values[place]
+            one[top : top + values.shape[0], left : left + values.shape[1]] = values
+
+
+def seen_with(
+    observation: np.ndarray, patches: Patches, place: np.ndarray, starts: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Return parts of the observation with some of the patches in them, zeros beyond its borders.
+
+    Args:
+        observation: (height, width) float32.
+        patches: whose pixels are seen.
+        place: (n,) which of them.
+        starts: (n, 2) where each part begins; it may lie outside.
+        size: of the parts.
+
+    Returns:
+        (n, *size) float32.
+    """
+    before = (-np.minimum(starts.min(axis=0), 0)).tolist()
+    after = np.maximum((starts + size).max(axis=0) - observation.shape, 0).tolist()
+    padded = np.zeros([sum(sides) for sides in zip(before, observation.shape, after, strict=True)], np.float32)
+    height, width = observation.shape
+    padded[before[0] : before[0] + height, before[1] : before[1] + width] = observation
+    seen = crops(padded, starts + before, size)
+    shifts = patches.corners[place] - starts
+    height, width = patches.values.shape[1:]
+    # A patch begins at one of as many places in its part as the first layer's stride has pixels.
+    for down, right in set(map(tuple, shifts.tolist())):
+        alike = np.flatnonzero((shifts == (down, right)).all(axis=1))
+        rows, columns = slice(max(0, down), max(0, down + height)), slice(max(0, right), max(0, right + width))
+        shown = patches.values[place[alike], max(0, -down) :, max(0, -right) :]
+        seen[alike, rows, columns] = shown[:, : size[0] - rows.start, : size[1] - columns.start]
+    return seen
+
+
+def gathered(patches: Iterable[Patches], count: int) -> Iterator[Gathered]:
+    """Yield masks of one observation each, about ``count`` at a time."""
+    waiting: dict[int, list[Patches]] = {}
+    for found in patches:
+        parts = waiting.setdefault(id(found.observation), [])
+        parts.append(found)
+        if sum(len(part.masks) for part in parts) >= count:
+            yield Gathered(waiting.pop(id(found.observation)))
+    for parts in waiting.values():
+        yield Gathered(parts)

@@ -1,0 +1,81 @@
+"""Whole forwards: the policy's outputs under perturbations by its whole network, for a policy of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from searchlight.agents.policy import Memory, Policy
+from searchlight.saliency.patches import Patches, gathered
+
+# Observations in one forward, by the kind of device.
+BATCH = {"cpu": 8, "cuda": 512}
+
+
+class Evaluator(Protocol):
+    """What evaluates a policy under perturbations: the engine, or whole forwards."""
+
+    def reference(self, observation: np.ndarray) -> Any:
+        """Return what the other methods need of the unperturbed observation, (height, width) float32."""
+
+    def outputs(self, reference: Any, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (action,) and the value () of the observation as it is, with a memory of (1, hidden)."""
+
+    def respond(
+        self, reference: Any, memory: Memory, patches: Iterable[Patches], count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the policy's outputs for one observation, under each mask and as it is.
+
+        Args:
+            reference: the observation, as ``reference`` returned it.
+            memory: arrays of (1, hidden).
+            patches: what the masks change in the observation, or in another one of the frame; masks that are in none
+                take the reference's output exactly.
+            count: number of masks.
+
+        Returns:
+            Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
+            float32.
+        """
+
+
+class WholeForwards:
+    """The same outputs by forwards of the whole network: for any policy, and what the engine must equal."""
+
+    def __init__(self, policy: Policy, batch: int | None = None) -> None:
+        """Take a policy; ``batch`` is how many observations go through it at a time."""
+        self._policy = policy
+        self._device = next(iter(policy.parameters())).device if isinstance(policy, torch.nn.Module) else "cpu"
+        self._batch = batch or BATCH[torch.device(self._device).type]
+
+    def reference(self, observation: np.ndarray) -> np.ndarray:
+        """Return the observation itself, which is all that whole forwards take."""
+        return observation
+
+    def outputs(self, reference: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (action,) and the value () of the observation as it is."""
+        logits, value = self._forward(reference[None], memory)
+        return logits[0], value[0]
+
+    def respond(
+        self, reference: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the policy's outputs under each mask and as it is."""
+        reference_logits, reference_value = self.outputs(reference, memory)
+        logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
+        for some in gathered(patches, self._batch):
+            for start in range(0, len(some.masks), self._batch):
+                members = np.arange(start, min(start + self._batch, len(some.masks)))
+                seen = np.repeat(some.observation[None], len(members), axis=0)
+                some.write(seen, members)
+                logits[some.masks[members]], value[some.masks[members]] = self._forward(seen, memory)
+        return logits, value, reference_logits, reference_value
+
+    def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits (n, action) and the values (n,) of whole observations (n, height, width)."""
+        given = {name: array.to(self._device).expand(len(seen), -1) for name, array in memory.items()}
+        logits, value, _ = self._policy.step(torch.from_numpy(seen)[:, None].to(self._device), given)
+        return logits.cpu().numpy(), value.cpu().numpy()

@@ -1,0 +1,125 @@
+"""Plans: paths, settings and lineages that follow from names and the config."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from helpers.project import ROOT
+from searchlight.config.plan import Names, Plan
+from searchlight.config.read import read_config
+from searchlight.errors import SearchlightError
+
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def plan_of(**edits: Any) -> Plan:
+    """Return the plan of the default config, with tables laid over its own; rules are three that follow each other."""
+    config = copy.deepcopy(DEFAULT)
+    for table, entries in edits.items():
+        config[table] |= entries
+    plan = Plan(read_config(config, ROOT / "config" / "catalogue.yaml"), ROOT / "scripts")
+    plan.tracked("rollout", episode=plan.setting("episodes/{agent}/{seed}"))
+    plan.tracked("background", after=["rollout"], window=plan.setting("windows/{window}"))
+    plan.tracked("perturb", after=["rollout", "background"], given=plan.setting("perturbations/{perturbation}"))
+    plan.tracked("score", after=["perturb"], scorer=plan.setting("methods/{method}/scorer"))
+    plan.tracked("page", after=["score"], gains=plan.setting("methods/{method}/gain"))
+    return plan
+
+
+def test_names_of_a_path_are_completed_from_the_config() -> None:
+    plan = plan_of()
+    assert plan.names({"clip": "demo", "method": "erase"}) == Names("demo", "breakout", "15", "erase", "erase", "200")
+    assert plan.names({"agent": "breakout", "seed": "15", "perturbation": "blur"}) == Names(
+        None, "breakout", "15", None, "blur", None
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("r/{agent}/seed-{seed}.zip", ["r/breakout/seed-15.zip"]),
+        ("r/{clip}/{method}.zip", ["r/demo/erase.zip", "r/demo/greydanus.zip"]),
+        ("r/{method}/{block}", ["r/erase/7", "r/erase/8", "r/greydanus/7", "r/greydanus/8"]),
+        ("r/{window}", ["r/200"]),
+        ("r/{layer}", ["r/actor", "r/critic", "r/both", "r/side-by-side"]),
+    ],
+)
+def test_a_clip_has_a_path_for_each_method_block_and_layer(pattern: str, found: list[str]) -> None:
+    plan = plan_of()
+    assert plan.paths(pattern, plan.names({"clip": "demo"}), blocks=[7, 8]) == found
+
+
+def test_a_setting_of_methods_is_a_list_for_a_clip_and_one_value_for_a_method() -> None:
+    gains = plan_of().setting("methods/{method}/gain")
+    assert gains(plan_of().names({"clip": "demo"})) == [1, 1]
+    assert gains(plan_of().names({"clip": "demo", "method": "erase"})) == 1
+
+
+def test_an_episode_that_no_clip_has_is_one_line() -> None:
+    plan = plan_of()
+    with pytest.raises(SearchlightError, match=r"^config: found no episodes/breakout/16$"):
+        plan.setting("episodes/{agent}/{seed}")(plan.names({"agent": "breakout", "seed": "16"}))
+
+
+def test_params_are_values_and_functions_of_wildcards() -> None:
+    plan = plan_of()
+    params = plan.tracked("render", after=["score"], zoom=4, scale=plan.setting("methods/{method}/scale"))
+    wildcards = {"clip": "demo", "method": "greydanus"}
+    assert params["zoom"] == 4
+    assert params["scale"](wildcards) == "clip"
+    assert params["lineage"](wildcards) == plan.lineage("render", plan.names(wildcards))
+
+
+WINDOW = {"space": "screen", "perturber": {"SlidingWindow": {"window_size": [9, 9], "stride": [4, 4]}}}
+
+
+@pytest.mark.parametrize(
+    ("edits", "changed"),
+    [
+        ({"video": {"zoom": 2}}, {}),
+        ({"methods": {"erase": {**DEFAULT["methods"]["erase"], "scorer": "RISE"}}}, {"score", "page"}),
+        ({"methods": {"erase": {**DEFAULT["methods"]["erase"], "gain": 2}}}, {"page"}),
+        ({"perturbations": {"erase": {**WINDOW, "fill": "background"}}}, {"perturb", "score", "page"}),
+        (
+            {"perturbations": {"erase": {**DEFAULT["perturbations"]["erase"], "fill": {"background": 9}}}},
+            {"background", "perturb", "score", "page"},
+        ),
+        (
+            {"clips": {"demo": {**DEFAULT["clips"]["demo"], "max_steps": 2900}}},
+            {"rollout", "background", "perturb", "score", "page"},
+        ),
+    ],
+)
+def test_a_lineage_changes_with_the_settings_before_it_and_with_no_others(edits: Any, changed: set[str]) -> None:
+    before, after = plan_of(), plan_of(**edits)
+    names = {"clip": "demo", "method": "erase"}
+
+    def differs(rule: str) -> bool:
+        given = {"clip": "demo"} if rule == "page" else names
+        return before.lineage(rule, before.names(given)) != after.lineage(rule, after.names(given))
+
+    assert {rule for rule in ("rollout", "background", "perturb", "score", "page") if differs(rule)} == set(changed)
+
+
+def test_a_lineage_is_the_same_from_whatever_job_it_is_asked() -> None:
+    plan = plan_of()
+    of_block = plan.names({"agent": "breakout", "seed": "15", "method": "erase"})
+    assert plan.lineage("score", of_block) == plan.lineage("score", plan.names({"clip": "demo", "method": "erase"}))
+
+
+def test_a_perturbation_without_a_background_does_not_depend_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = {"background": "before"}
+    monkeypatch.setattr("searchlight.config.plan.digest_of_code", lambda path, members: code.get(path.stem, "same"))
+
+    def lineages() -> list[str]:
+        plan = plan_of()
+        return [
+            plan.lineage("perturb", plan.names({"clip": "demo", "method": name})) for name in ("erase", "greydanus")
+        ]
+
+    erase, greydanus = lineages()
+    code["background"] = "after"
+    assert [one == other for one, other in zip(lineages(), (erase, greydanus), strict=True)] == [False, True]
