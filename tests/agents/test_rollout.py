@@ -50,7 +50,7 @@ def perturb(policy_path: Path, episode_path: Path, output: Path, block: int = 0,
     perturb_block(policy_path, episode_path, output, perturbation=PERTURBATION, block=block, block_size=block_size)
 
 
-def test_the_store_has_the_design_s_arrays_and_attributes(episode_path: Path) -> None:
+def test_episode_store_has_the_documented_arrays_and_attributes(episode_path: Path) -> None:
     expected = {
         "frame": ((STEPS, 210, 160, 3), np.uint8),
         "ram": ((STEPS, 128), np.uint8),
@@ -93,7 +93,7 @@ def test_xarray_opens_the_store_without_a_warning(episode_path: Path, recwarn: p
 
 
 @torch.inference_mode()
-def test_recorded_outputs_are_those_recomputed_from_the_store(policy_path: Path, episode_path: Path) -> None:
+def test_recorded_outputs_can_be_recomputed_from_the_store(policy_path: Path, episode_path: Path) -> None:
     policy = load_policy(policy_path)
     with load(episode_path) as episode:
         assert not episode.read("memory_h", slice(0, 1)).any()
@@ -112,7 +112,7 @@ def test_recorded_outputs_are_those_recomputed_from_the_store(policy_path: Path,
 
 @pytest.mark.parametrize("actions", ["greedy", "sampled"])
 @pytest.mark.parametrize("env", ["Breakout-v0", "BreakoutNoFrameskip-v4", "ALE/Breakout-v5"])
-def test_replaying_the_actions_gives_the_same_frames(policy_path: Path, tmp_path: Path, env: str, actions: str) -> None:
+def test_replayed_actions_give_the_same_frames(policy_path: Path, tmp_path: Path, env: str, actions: str) -> None:
     path = tmp_path / "episode.zarr.zip"
     play_episode(policy_path, path, **{**SETTINGS, "env": env, "actions": actions}, max_steps=60)
     with load(path) as episode:
@@ -141,7 +141,7 @@ def test_another_seed_is_another_game(policy_path: Path, episode_path: Path, tmp
         assert not np.array_equal(other.read("frame"), episode.read("frame"))
 
 
-def test_a_game_that_ends_ends_the_episode(tmp_path: Path) -> None:
+def test_end_of_the_game_ends_the_episode(tmp_path: Path) -> None:
     # Blind choices lose all lives soon.
     blind = load_policy_state(BUNDLED / "breakout.safetensors")
     blind |= {"actor_linear.weight": torch.zeros(4, 256), "actor_linear.bias": torch.zeros(4)}
@@ -165,7 +165,7 @@ def test_a_game_that_ends_ends_the_episode(tmp_path: Path) -> None:
     ],
     ids=["logits", "value", "memory", "frame", "nan"],
 )
-def test_a_store_that_was_changed_is_an_error_that_names_the_frame(
+def test_changed_episode_is_an_error_that_names_the_frame(
     policy_path: Path, episode_path: Path, tmp_path: Path, name: str, change: Any
 ) -> None:
     changed = edit_store(episode_path, tmp_path / "changed.zarr.zip", name, change)
@@ -175,7 +175,7 @@ def test_a_store_that_was_changed_is_an_error_that_names_the_frame(
     assert list(output.parent.iterdir()) == []
 
 
-def test_a_store_of_another_checkpoint_is_an_error(episode_path: Path, tmp_path: Path) -> None:
+def test_episode_of_another_checkpoint_is_an_error(episode_path: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     original = load_policy_state(BUNDLED / "breakout.safetensors")
     torch.save({name: tensor + 0.01 for name, tensor in original.items()}, tmp_path / "other.pt")
@@ -190,7 +190,7 @@ def load_policy_state(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+def test_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
     perturb(policy_path, episode_path, tmp_path / "responses.zarr.zip", block=20)
     score_block(tmp_path / "responses.zarr.zip", tmp_path / "maps.zarr.zip", scorer={"SquaredDifference": {}})
     for name, array in (("responses", "logits"), ("maps", "actor")):
@@ -199,7 +199,7 @@ def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tm
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
-def test_a_damaged_store_is_an_error_that_names_the_file(
+def test_damaged_store_is_an_error_that_names_the_file(
     policy_path: Path, episode_path: Path, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "damaged.zarr.zip"
@@ -229,7 +229,7 @@ def test_a_damaged_store_is_an_error_that_names_the_file(
         ("Pong-v4", "actor_linear has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
     ],
 )
-def test_an_environment_that_does_not_fit_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
+def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
     with pytest.raises(SearchlightError) as caught:
         play_episode(policy_path, tmp_path / "e" / "x.zarr.zip", **{**SETTINGS, "env": env}, max_steps=5)
     assert text in str(caught.value)
@@ -238,7 +238,7 @@ def test_an_environment_that_does_not_fit_is_one_line(policy_path: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "bound"), [("breakout-v4.model.40.tar", 10), ("breakout-v4.model.80.tar", 30)])
-def test_real_agents_play_as_they_are_known_to(tmp_path: Path, name: str, bound: int) -> None:
+def test_real_agents_score_well_above_chance(tmp_path: Path, name: str, bound: int) -> None:
     """Chance scores one or two."""
     fetch_checkpoint(str(real_agent(name)), None, None, BUNDLED, tmp_path / "agent", print)
     settings = {**SETTINGS, "preprocessing": "imresize", "seed": 0}
@@ -246,7 +246,7 @@ def test_real_agents_play_as_they_are_known_to(tmp_path: Path, name: str, bound:
 
 
 @pytest.mark.slow
-def test_a_job_s_memory_does_not_grow_with_its_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
     """Masks of 0.2 GB if they were all in memory."""
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc to read a process's peak memory from")

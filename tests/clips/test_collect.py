@@ -70,9 +70,7 @@ def test_peaks_are_the_largest_values_before_scaling(collect: Any, scale: str) -
     assert said == []
 
 
-def test_a_clip_in_which_nothing_moves_is_told_of(
-    collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path
-) -> None:
+def test_clip_without_movement_gets_a_notice(collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path) -> None:
     from searchlight.saliency import background
 
     # As if the agent were stuck: every screen is the background.
@@ -89,7 +87,7 @@ def test_a_clip_in_which_nothing_moves_is_told_of(
         assert not clip.read("actor").any()
 
 
-def test_pixels_that_no_mask_hides_are_told_of(collect: Any) -> None:
+def test_pixels_that_no_mask_hides_get_a_notice(collect: Any) -> None:
     path, said = collect(GAPS, 0, "SquaredDifference")
     (line,) = said
     assert line.startswith("clips.demo, method erase: 75% of what the agent sees is hidden by no mask")
@@ -97,12 +95,12 @@ def test_pixels_that_no_mask_hides_are_told_of(collect: Any) -> None:
         assert clip.attributes["coverage"] == pytest.approx(0.25, abs=0.01)
 
 
-def test_xaitk_s_rise_is_told_of(collect: Any) -> None:
+def test_xaitk_rise_gets_a_notice(collect: Any) -> None:
     _, (line,) = collect(WINDOWS, 0, "RISEScoring")
     assert line.startswith("clips.demo, method erase: RISEScoring shows how often chance kept a pixel")
 
 
-def test_a_clip_s_frames_are_known_to_be_there(episode_path: Path, tmp_path: Path) -> None:
+def test_frames_outside_the_episode_are_refused(episode_path: Path, tmp_path: Path) -> None:
     check_frames(episode_path, tmp_path / "frames", clip="demo", frames=(7, "end"))
     assert (tmp_path / "frames").read_text() == f"7 {STEPS - 1}\n"
     with pytest.raises(SearchlightError, match=rf"^clips\.demo\.frames: found \[7, {STEPS}\], but the episode has"):

@@ -107,9 +107,7 @@ def places(length: int) -> st.SearchStrategy[int]:
 
 @pytest.mark.workflow
 @pytest.mark.parametrize("kind", RESULTS)
-def test_a_changed_byte_is_an_error_or_changes_nothing(
-    finished: Project, reference: dict[str, bytes], kind: str
-) -> None:
+def test_changed_byte_is_an_error_or_changes_nothing(finished: Project, reference: dict[str, bytes], kind: str) -> None:
     whole = reference[RESULTS[kind]]
     expected = read_all(finished.folder / "results" / RESULTS[kind])
 
@@ -125,7 +123,7 @@ def test_a_changed_byte_is_an_error_or_changes_nothing(
 
 @pytest.mark.workflow
 @pytest.mark.parametrize("kind", RESULTS)
-def test_a_result_that_is_cut_off_is_an_error(reference: dict[str, bytes], kind: str) -> None:
+def test_truncated_result_is_an_error(reference: dict[str, bytes], kind: str) -> None:
     whole = reference[RESULTS[kind]]
 
     @settings(max_examples=20, deadline=None, database=None)
@@ -137,7 +135,7 @@ def test_a_result_that_is_cut_off_is_an_error(reference: dict[str, bytes], kind:
     assert read_changed(kind, b"") is None
 
 
-def test_a_chunk_that_is_missing_is_not_taken_for_zeros(tmp_path: Path) -> None:
+def test_missing_chunk_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "whole", {"data": Variable(("time",), np.ones(40))}, {})
     with zipfile.ZipFile(tmp_path / "whole") as whole, zipfile.ZipFile(tmp_path / "less", "w") as less:
         for name in whole.namelist():
@@ -147,7 +145,7 @@ def test_a_chunk_that_is_missing_is_not_taken_for_zeros(tmp_path: Path) -> None:
         pass
 
 
-def test_two_that_write_one_result_leave_that_of_the_last_to_begin(tmp_path: Path) -> None:
+def test_last_job_to_start_writing_a_result_wins(tmp_path: Path) -> None:
     path = tmp_path / "result"
     first, second = written_whole(path), written_whole(path)
     first.__enter__().write_text("first")
@@ -172,7 +170,7 @@ def write_store(path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1000, 60_000])
 @pytest.mark.parametrize("write", [write_text, write_store])
-def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing(
+def test_full_disk_error_names_the_file_and_leaves_nothing(
     tmp_path: Path, write: Callable[[Path], None], size: int
 ) -> None:
     path = tmp_path / "deep" / "result"
@@ -184,13 +182,13 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing(
     assert [file.name for file in path.parent.iterdir()] == ["result"]
 
 
-def test_an_error_of_what_is_written_stays_what_it_is(tmp_path: Path) -> None:
+def test_error_inside_written_whole_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="elsewhere"), written_whole(tmp_path / "result"):
         Path("elsewhere").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone does it")
-def test_a_job_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_job_ends_with_its_parent_process(tmp_path: Path) -> None:
     job = f"from searchlight.job import job\nwith job('rule', {str(tmp_path / 'log')!r}):\n    print('on', flush=True)"
     start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {job + '; import time; time.sleep(99)'!r}])"
     parent = subprocess.Popen([sys.executable, "-c", start], cwd=ROOT / "scripts")
@@ -201,7 +199,7 @@ def test_a_job_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the job has ended")
 
 
-def test_a_lock_says_whose_it_is_and_what_to_type(tmp_path: Path) -> None:
+def test_lock_error_names_its_owner_and_the_command_to_type(tmp_path: Path) -> None:
     memory = tmp_path / ".snakemake"
     check_alone(memory)
     (memory / "locks").mkdir(parents=True)
@@ -241,7 +239,7 @@ def assert_recovers(project: Project, reference: dict[str, bytes]) -> None:
 
 
 @pytest.mark.workflow
-def test_two_at_once_and_a_killed_one_are_one_line_that_says_what_to_do(project: Project) -> None:
+def test_second_or_killed_run_is_one_line_with_the_remedy(project: Project) -> None:
     first = Run(project)
     wait_until(lambda: any((project.folder / ".snakemake/locks").glob("*.lock")), "the first has locked the folder")
     refused = lines_of(project.snakemake(config=CONFIG, python=sys.executable), project)
@@ -259,13 +257,13 @@ def test_two_at_once_and_a_killed_one_are_one_line_that_says_what_to_do(project:
 
 
 @pytest.mark.workflow
-def test_what_is_made_after_kills_is_what_is_made_without(project: Project, reference: dict[str, bytes]) -> None:
+def test_results_after_kills_equal_undisturbed_results(project: Project, reference: dict[str, bytes]) -> None:
     seed = random.randrange(10**6)  # noqa: S311  no secret
     assert kill_until_done(project, reference, seed, most=len(VICTIMS)).wrong == [], seed
 
 
 @pytest.mark.workflow
-def test_damaged_results_are_named_and_made_again_once_deleted(mine: Project, reference: dict[str, bytes]) -> None:
+def test_damaged_results_are_named_and_made_again_after_deletion(mine: Project, reference: dict[str, bytes]) -> None:
     root = mine.folder / "results"
     cut, flipped = (RESULTS["responses"].replace("/1.", f"/{block}.") for block in (0, 1))
     (root / cut).write_bytes(reference[cut][: len(reference[cut]) // 2])
@@ -287,7 +285,7 @@ def test_damaged_results_are_named_and_made_again_once_deleted(mine: Project, re
 
 
 @pytest.mark.workflow
-def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: dict[str, bytes]) -> None:
+def test_disk_full_during_a_run_is_one_line(mine: Project, reference: dict[str, bytes]) -> None:
     store = RESULTS["clip"]
     (mine.folder / "results" / store).unlink()
     with files_no_larger_than(len(reference[store]) - 1):
@@ -299,7 +297,7 @@ def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: 
 
 
 @pytest.mark.workflow
-def test_a_folder_of_results_that_is_read_only_is_an_error_that_names_it(project: Project) -> None:
+def test_read_only_results_folder_is_named(project: Project) -> None:
     run = command(*project.overlay(CONFIG), python=sys.executable)
     if os.geteuid() == 0:  # whom permissions bind only without this power
         if shutil.which("setpriv") is None:
@@ -316,7 +314,7 @@ def test_a_folder_of_results_that_is_read_only_is_an_error_that_names_it(project
 
 
 @pytest.mark.workflow
-def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, bytes]) -> None:
+def test_changed_file_dates_change_no_result(mine: Project, reference: dict[str, bytes]) -> None:
     # From before the clock was set back: an edit is older than all that was made.
     for path in (mine.folder / "results").rglob("*"):
         date(path, 10**6)
@@ -351,7 +349,7 @@ def date(path: Path, seconds: float) -> None:
 
 
 @pytest.mark.workflow
-def test_of_five_clips_the_four_good_ones_are_made(mine: Project) -> None:
+def test_bad_clip_does_not_stop_the_good_ones(mine: Project) -> None:
     config = yaml.safe_load(CONFIG)
     agent = {"checkpoint": "nothing.tar", "env": "Breakout-v0", "preprocessing": "cv2"}
     config["agents"] = {"bad": agent}

@@ -540,12 +540,12 @@ def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_dry_run_plans_what_must_run_and_nothing_else(plans: dict[str, Future[set[Job]]], name: str) -> None:
+def test_dry_run_plans_exactly_the_expected_jobs(plans: dict[str, Future[set[Job]]], name: str) -> None:
     assert count(plans[name].result()) == TABLE[name].jobs
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
+def test_edited_run_runs_planned_jobs_and_equals_a_fresh_run(
     finished: Project, plans: dict[str, Future[set[Job]]], tmp_path: Path, bundle: str
 ) -> None:
     rows = {name: edit for name, edit in TABLE.items() if edit.bundle == bundle}
@@ -566,11 +566,11 @@ def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
             assert filecmp.cmp(path, results(fresh)[name], shallow=False), name
 
 
-def test_a_third_of_the_table_is_run() -> None:
+def test_a_third_of_the_rows_is_run() -> None:
     assert 3 * sum(edit.bundle is not None for edit in TABLE.values()) >= len(TABLE) >= 25
 
 
-def test_the_table_edits_every_key_of_the_config() -> None:
+def test_rows_edit_every_key_of_the_config() -> None:
     models: dict[str, type[BaseModel]] = {
         "agents": Agent,
         "perturbations": Perturbation,
@@ -588,7 +588,7 @@ def test_the_table_edits_every_key_of_the_config() -> None:
     assert keys - edited == set()
 
 
-def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_path: Path) -> None:
+def test_checkout_with_new_dates_plans_nothing(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     for path in project.folder.rglob("*"):
         if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
@@ -596,7 +596,7 @@ def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_p
     assert plan(project.folder) == set()
 
 
-def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finished: Project, tmp_path: Path) -> None:
+def test_failed_job_is_planned_again_although_old_maps_exist(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     edit_project(project, TABLE["fill"])
     response = "results/responses/breakout/seed-1/window/1.zarr.zip"
@@ -605,7 +605,7 @@ def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finis
     assert count(plan(project.folder)) == TABLE["fill"].jobs
 
 
-def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Project, tmp_path: Path) -> None:
+def test_blocks_past_the_end_of_the_episode_are_unused(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     edit_project(project, Edit({}, {"clips/whole/max_steps": 40}))
     past, far = (f"results/responses/mine/seed-3/blur/{block}.zarr.zip" for block in (2, 5))
@@ -617,7 +617,7 @@ def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Projec
     assert project.snakemake("list_unused").stdout.split() == [far]
 
 
-def test_a_damaged_length_is_one_line(finished: Project, tmp_path: Path) -> None:
+def test_damaged_length_is_one_line(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     (project.folder / "results/episodes/mine/seed-3.length").write_text("")
     done = project.snakemake()
