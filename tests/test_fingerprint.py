@@ -1,4 +1,4 @@
-"""Digests of code: what a script imports is its own, and nothing else."""
+"""Digests of code: they cover what a script imports, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What surrounds a job: its log, its one line, its exit status."""
+"""A job's log, its one line on failure, and its exit status."""
 
 from __future__ import annotations
 

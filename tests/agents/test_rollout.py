@@ -259,7 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episod
         "        grid = {'RISEGrid': {'n': count, 's': 8, 'p1': 0.5, 'seed': 0}}\n"
         "        perturbation = {'space': 'screen', 'perturber': grid, 'fill': 0, 'memory_lag': 0}\n"
         f"        perturb_block(*{paths!r}, perturbation=perturbation, block=9, block_size=1)\n"
-        # Of this process image: getrusage counts what pytest had when it forked, too.
+        # VmHWM counts this process alone; getrusage includes pytest's memory at the fork.
         "        print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"
     )
     done = subprocess.run(

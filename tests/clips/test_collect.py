@@ -1,4 +1,4 @@
-"""A clip's store: what it says of its maps, and what it tells a user who may take them for more."""
+"""A clip's store: its maps and facts, and the notices about maps that may mislead."""
 
 from __future__ import annotations
 

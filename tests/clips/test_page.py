@@ -59,7 +59,7 @@ ABOUT = {
     },
 }
 VIDEOS = ("left", "middle", "right")
-# Black in every frame, and on rows that the agent sees: where a map shows as nothing but its colour.
+# Black in every frame, on rows that the agent sees: a video shows the map's colour alone.
 BLACK_SPOT = (slice(STRIP_HEIGHT + 120, STRIP_HEIGHT + 150), slice(20, 140))
 ANSWERING = "() => [...document.querySelectorAll('video')].every(video => video.readyState >= 2 && !video.seeking)"
 TIMES = "() => [...document.querySelectorAll('video')].map(video => video.currentTime)"
@@ -223,7 +223,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
-    """Open a page by its file:// address; afterwards it must have asked for nothing outside, and be free of errors."""
+    """Open a page by its file:// address. At the end it must have requested nothing else and logged no error."""
     visits = []
 
     def open_page(path: Path) -> Visit:

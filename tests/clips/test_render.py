@@ -43,7 +43,7 @@ HEIGHT, WIDTH = SCREEN
 PLACE = SCREEN, (TOP, BOTTOM, 0, WIDTH)
 ZOOMS = range(1, 6)
 MEANINGS = ["NOOP", "FIRE", "RIGHT", "LEFT"]
-# More than a run of frames, and not a whole number of runs.
+# More frames than are read at a time, and no multiple of that.
 CLIP_FRAMES = RUN_FRAMES + 6
 NOTEBOOK_OPACITY = 200 / 255
 NEUTRAL = 128
@@ -183,7 +183,7 @@ class TestHighlight:
         frame, saliency = drawn
         before = frame.copy()
         result = highlight(frame, saliency, hex_of(rgb), opacity)
-        # In exact arithmetic, but for what rounding may do where a product is all but whole.
+        # Exact, except where rounding may move a product that is nearly an integer.
         product = saliency.astype(np.float64)[..., None] * opacity * np.array(rgb)
         least, most = (np.minimum(frame + (product + slack).astype(int), 255) for slack in (-1e-4, 1e-4))
         assert result.dtype == np.uint8
@@ -496,7 +496,7 @@ class TestEncoder:
             pytest.raises(SearchlightError, match="too large") as caught,
         ):
             encode(tmp_path / "video.mp4", pictures)
-        # While the error is still alive: nothing may wait for Python to collect what the error holds.
+        # The error is still alive here, so nothing may depend on garbage collection of what it holds.
         assert list(tmp_path.iterdir()) == [], caught.value
 
 
@@ -567,7 +567,7 @@ class TestRenderMethod:
         red, blue = (highlight(screens, maps_of(1), colour, 0.8) for colour in (STYLE.highlight, STYLE.actor))
         expected = {"actor": red, "critic": screens, "both": blue}
         for layer, panels in expected.items():
-            # Neighbours share their colour in a file, so single pixels may be far off and the whole may not.
+            # Neighbours share their chroma, so single pixels may be far off, but the mean may not.
             assert np.abs(shown[layer] - panels).mean() < 3, layer
         assert np.abs(shown["side-by-side"][:, :, :WIDTH] - red).mean() < 3
         assert np.abs(shown["side-by-side"][:, :, WIDTH + GAP :] - screens).mean() < 3

@@ -1,4 +1,4 @@
-"""Stores: what is written chunk by chunk is what zarr itself would have written, in one file of equal bytes."""
+"""Stores: chunk by chunk, the writer makes the entries that zarr makes, and equal data give equal bytes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.workflow
 CONFIG = edited(("clips/small/frames", [10, 20]), ("clips/small/methods", ["occlusion"]))
 BLOCK = "results/saliency/breakout/seed-1/occlusion/1.zarr.zip"
 RESPONSES = "results/responses/breakout/seed-1/window/1.zarr.zip"
-# Snakemake with the plugin's pause between two looks at the queue, which grows by ten seconds a time, kept at one.
+# Snakemake, whose Slurm plugin asks for the queue every second. The plugin waits ten seconds longer each time.
 IMPATIENT = """
 from snakemake.cli import main
 from snakemake_executor_plugin_slurm import Executor
@@ -93,7 +93,7 @@ class Run:
 
 
 def contents(project: Project) -> dict[str, bytes]:
-    """Return all files of a project but those of Snakemake and Python; of logs and benchmarks the names alone."""
+    """Return a project's files and their bytes, without caches. Logs and benchmarks differ from run to run: empty."""
     found = {}
     for path in sorted(project.folder.rglob("*")):
         name = str(path.relative_to(project.folder))
@@ -111,7 +111,7 @@ def assert_completed(run: Run, unfinished: Project, finished: Project) -> None:
 
 
 def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
-    """Return what the jobs of each rule ask for at an attempt."""
+    """Return the resources that each rule requests at an attempt."""
     options = ("--dry-run", "--forceall", "--workflow-profile", "none", "--attempt", str(attempt))
     done = project.completed(*options, config=CONFIG)
     rules = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", done.stdout + done.stderr)
@@ -152,12 +152,12 @@ def test_run_on_slurm_equals_local_run(slurm: LocalSlurm, finished: Project, tmp
     project = new_project(tmp_path / "project")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    # A home that nobody can have, not even root: nodes need nothing but the project's folder.
+    # This home cannot exist, because nodes must need only the project's folder.
     elsewhere = {"HOME": "/dev/null/home", "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = Run(project, slurm, **elsewhere)
     status, output = run.finish()
     assert status == 0, output
-    # The episode with its background, the blocks, the gameplay, the clip.
+    # Four Slurm jobs: the episode with its background, the blocks, the gameplay, the clip.
     assert list(run.jobs().values()) == ["COMPLETED"] * 4
     assert contents(project) == contents(finished)
     assert not list(temporary.iterdir())

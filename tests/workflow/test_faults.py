@@ -67,7 +67,7 @@ def mine(finished: Project, tmp_path: Path) -> Project:
 
 
 def read_all(path: Path) -> Any:
-    """Return all that the next jobs could read from a result, as what can be compared."""
+    """Return all that jobs read from a result, in a form that can be compared."""
     if path.name.endswith(".zarr.zip"):
         with load(path) as store:
             arrays = {name: (store.dimensions(name), *frozen(store.read(name))) for name in store.names()}
@@ -86,7 +86,7 @@ def frozen(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
 
 
 def read_changed(kind: str, content: bytes) -> Any:
-    """Return what is read from a result with other bytes, or None where that is an error that names the file."""
+    """Return what is read from a result with changed bytes, or None if reading is an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(RESULTS[kind]).name)
         path.write_bytes(content)
@@ -100,7 +100,7 @@ def read_changed(kind: str, content: bytes) -> Any:
 
 
 def places(length: int) -> st.SearchStrategy[int]:
-    """Bytes anywhere; as often near an end, where formats keep their directories."""
+    """Return positions anywhere, and as often near both ends, where formats keep their directories."""
     ends = st.integers(0, min(length, 2000) - 1)
     return st.one_of(st.integers(0, length - 1), ends, ends.map(lambda place: length - 1 - place))
 
@@ -207,7 +207,7 @@ def test_lock_error_names_its_owner_and_the_command_to_type(tmp_path: Path) -> N
     (memory / "locks" / "0.output.lock").touch()
     with pytest.raises(SearchlightError, match=rf"^{memory}/locks: found .* killed, .*, type: snakemake --unlock"):
         check_alone(memory)
-    # A process that was called as Snakemake is.
+    # A process with the command line of a Snakemake.
     at_work = subprocess.Popen([sys.executable, "-c", "input()", "-m", "snakemake"], cwd=tmp_path, stdin=-1)
     try:
         with pytest.raises(SearchlightError, match=rf"^{memory}/locks: found another .*\(process {at_work.pid}\)"):
@@ -217,7 +217,7 @@ def test_lock_error_names_its_owner_and_the_command_to_type(tmp_path: Path) -> N
 
 
 def lines_of(done: subprocess.CompletedProcess[str], project: Project) -> list[str]:
-    """Return what a failed run printed, once it is sure that there is no traceback, also in no log."""
+    """Check that a run failed without a traceback, in its output or a log; return its output's lines."""
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert "Traceback" not in output
@@ -227,12 +227,12 @@ def lines_of(done: subprocess.CompletedProcess[str], project: Project) -> list[s
 
 
 def assert_said(lines: list[str], start: str) -> None:
-    """Check that one line begins so and is whole; Snakemake's logger shows the log once more, folded."""
+    """Check that exactly one whole line begins so. Snakemake's logger shows the log a second time, folded."""
     assert len({line for line in lines if line.startswith(start) and line.endswith(".log)")}) == 1, lines
 
 
 def assert_recovers(project: Project, reference: dict[str, bytes]) -> None:
-    """Check that the next run completes, with the right results; what they were made from may stay missing."""
+    """Check that the next run completes with the right results. Inputs of finished results may stay missing."""
     project.completed(config=CONFIG)
     ours = contents(project)
     assert [name for name in differing(project, reference) if name in ours or name.startswith("clips/")] == []
@@ -276,7 +276,7 @@ def test_damaged_results_are_named_and_made_again_after_deletion(mine: Project, 
     for name in (cut, flipped):
         assert_said(lines, f"score: results/{name}: {DAMAGED}")
         (root / name).unlink()
-    # And, at the other end, a video that the page is made of.
+    # The same at the end of the pipeline: a video of the page.
     (root / RESULTS["video"]).write_bytes(b"")
     lines = lines_of(mine.snakemake(config=CONFIG), mine)
     assert_said(lines, f"page: results/{RESULTS['video']}: {DAMAGED}")
@@ -299,7 +299,7 @@ def test_disk_full_during_a_run_is_one_line(mine: Project, reference: dict[str, 
 @pytest.mark.workflow
 def test_read_only_results_folder_is_named(project: Project) -> None:
     run = command(*project.overlay(CONFIG), python=sys.executable)
-    if os.geteuid() == 0:  # whom permissions bind only without this power
+    if os.geteuid() == 0:  # permissions bind root only without this capability
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv")
         run = ["setpriv", "--bounding-set", "-dac_override", *run]
@@ -315,7 +315,7 @@ def test_read_only_results_folder_is_named(project: Project) -> None:
 
 @pytest.mark.workflow
 def test_changed_file_dates_change_no_result(mine: Project, reference: dict[str, bytes]) -> None:
-    # From before the clock was set back: an edit is older than all that was made.
+    # All results are newer than the edit, as after the clock was set back.
     for path in (mine.folder / "results").rglob("*"):
         date(path, 10**6)
     script = mine.folder / "scripts/render.py"
@@ -327,7 +327,7 @@ def test_changed_file_dates_change_no_result(mine: Project, reference: dict[str,
     config.write_text(yaml.safe_dump(edited))
     assert plan(mine.folder) == {"render/small/erase", "page/small"}
     script.write_text(before)
-    # Each a date of its own in the past, and one in the future.
+    # Each file gets its own date in the past, and one file a date in the future.
     chance = random.Random(0)  # noqa: S311  no secret
     for path in (mine.folder / "results").rglob("*"):
         date(path, -chance.uniform(0, 10**6))

@@ -1,4 +1,4 @@
-"""What holds for all rules, scripts and dependencies."""
+"""House rules: what all rules, scripts and dependencies must satisfy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pins() -> dict[str, str]:
     return {normalised(line): line.partition("==")[2] for line in lines}
 
 
-# Their rules make no results, so no code is theirs to track.
+# These rules make no results, so their code needs no lineage.
 TARGETS = {"list_unused", "delete_unused"}
 
 

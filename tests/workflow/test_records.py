@@ -1,4 +1,4 @@
-"""Results say what they were made from: it is read where Snakemake has no record of them."""
+"""Each result holds its lineage, which is read where Snakemake has no record of the result."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ BASE: dict[str, Any] = {
 
 
 def jobs(*given: dict[str, int], **more: int) -> dict[str, int]:
-    """Return numbers of jobs by rule, added up."""
+    """Return the sum of some counts of jobs by rule."""
     return dict(sum((Counter(one) for one in (*given, more)), Counter()))
 
 
@@ -78,7 +78,7 @@ MINE_PLAYED = jobs(
     {"render": 1, "render_gameplay": 1, "page": 1},
 )
 MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
-# The perturbation that hides things behind a background, of both agents, but for the backgrounds.
+# From the responses to the perturbation with a background on, of both agents, without the backgrounds themselves.
 FROM_BLUR = {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}
 PLAYED = jobs(BREAKOUT_PLAYED, MINE_PLAYED)
 FETCHED = jobs(PLAYED, fetch_checkpoint=2)
@@ -123,7 +123,7 @@ def archive(path: Path, *biases: float) -> None:
 
 
 def renewed(path: Path) -> None:
-    """Put other weights in the place of those that were fetched, of a date long ago."""
+    """Replace the weights that were fetched by others, with an old date."""
     archive(path, 5.0, 6.0)
     os.utime(path, (10**9, 10**9))
 
@@ -134,7 +134,7 @@ def pin(folder: Path) -> str:
 
 
 def replaced(old: str, new: str) -> Callable[[Path], None]:
-    """Return what replaces a text that a file holds once."""
+    """Return an edit that replaces a text, which a file must hold exactly once."""
 
     def replace(path: Path) -> None:
         text = path.read_text(encoding="utf-8")
@@ -457,7 +457,7 @@ def modules() -> dict[str, Edit]:
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
         using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
         name = path.relative_to(scripts).as_posix()
-        # What two scripts plan both is planned once.
+        # A job that two scripts plan counts once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))
         then = MINE_BLOCKS if planned.get("rollout") else {}
         if then:
@@ -525,7 +525,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[set[Job]]]]:
-    """The dry runs of all rows, on their way."""
+    """The dry runs of all rows, already started."""
     folder = tmp_path_factory.mktemp("plans")
     with ThreadPoolExecutor(2) as workers:
         started = {}
@@ -612,7 +612,7 @@ def test_blocks_past_the_end_of_the_episode_are_unused(finished: Project, tmp_pa
     for path in (past, far):
         (project.folder / path).touch()
     assert project.snakemake("list_unused").stdout.split() == [past, far]
-    # Played again since it was counted: how long it is, nobody knows.
+    # The episode is newer than its length, so its length is unknown.
     (project.folder / "results/episodes/mine/seed-3.zarr.zip").touch()
     assert project.snakemake("list_unused").stdout.split() == [far]
 

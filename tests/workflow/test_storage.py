@@ -1,4 +1,4 @@
-"""Results in a bucket: the same run with an S3 server, here one on loopback, in place of the folder of results."""
+"""Results in a bucket: the same run, with an S3 server on this machine in place of the folder of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORAGE = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3:/
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[None]:
-    """An S3 server, named in the environment as a user names it."""
+    """An S3 server, whose address is in the environment as users set it."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -63,7 +63,7 @@ def test_run_in_a_bucket_equals_local_run(remote: Project, tmp_path: Path) -> No
     expected = {path.relative_to(local.folder).as_posix(): path.read_bytes() for path in made}
     assert stored().keys() == expected.keys()
     assert results(stored()) == results(expected)
-    # Of results nothing is left on this machine, and of the project nothing is in the bucket.
+    # No result is left on this machine, and no file of the project is in the bucket.
     assert not (remote.folder / "results").exists()
     assert not list((remote.folder / ".snakemake" / "storage").rglob("*.zarr.zip"))
 

@@ -1,4 +1,4 @@
-"""Where the workflow is run from, by whom, and what Snakemake and YAML make of a config before it is seen."""
+"""Unusual uses: other folders, other workflows, unusual paths, and values that Snakemake or YAML read differently."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ DIFFER = [
     ("a: 0x1_0", [(1, "a", "0x1_0", 16)]),
     ("a: +010", [(1, "a", "+010", 8)]),
     ("a: =", [(1, "a", "=", "=")]),
-    # Keys are names: what is no text there becomes another one.
+    # Keys are names: YAML 1.1 turns these into values that are no text.
     ("true: x", [(1, "true", "true", True)]),
     ("~: x", [(1, "~", "~", None)]),
     ("0x10: x", [(1, "0x10", "0x10", 16)]),

@@ -176,7 +176,7 @@ PARSED: dict[str, tuple[list[tuple[str, Any]], str]] = {
 }
 
 
-# Which files it reads; nothing of ours.
+# Snakemake's own lines about the files that it reads.
 SNAKEMAKE_SAYS = ("Using workflow specific profile", "Config file config/config.yaml is extended")
 
 
@@ -262,7 +262,7 @@ def test_failed_job_says_one_line_and_leaves_nothing(project: Project, tmp_path:
     whole = re.compile(rf"^{rule}: .*{re.escape(text)}.*\(log: (\S+)\)$", re.MULTILINE)
     logs = set(whole.findall(output))
     assert len(logs) == 1, output
-    # Others may go on, but none fails after it.
+    # Other jobs may go on, but no other rule fails.
     assert set(re.findall(r"^(\w+): .* \(log: ", output, re.MULTILINE)) == {rule}, output
     assert text in (project.folder / logs.pop()).read_text()
     made_by_failed_rule = {
