@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.agents import STEPS
+from helpers.clips import make_clip
 from searchlight.clips.check_frames import check_frames
-from searchlight.clips.collect import collect_clip
 from searchlight.errors import SearchlightError
 from searchlight.saliency.background import write_background
-from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.plugins import check
-from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load
 
 WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
@@ -29,28 +27,16 @@ def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
     def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
         spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
         write_background(episode_path, tmp_path / "background", window=30)
-        perturb_block(
+        return make_clip(
             policy_path,
             episode_path,
-            tmp_path / "responses",
+            tmp_path,
             perturbation=spec,
-            block=10,
-            block_size=4,
+            scorer=check("scorer", scorer),
+            scale=scale,
+            frames=FRAMES,
             background_path=tmp_path / "background",
         )
-        score_block(tmp_path / "responses", tmp_path / "maps", scorer=check("scorer", scorer))
-        said: list[str] = []
-        collect_clip(
-            episode_path,
-            [tmp_path / "maps"],
-            tmp_path / "clip",
-            clip="demo",
-            frames=FRAMES,
-            method="erase",
-            scale=scale,
-            notice=said.append,
-        )
-        return tmp_path / "clip", said
 
     return make
 

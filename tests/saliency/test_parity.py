@@ -9,12 +9,10 @@ import pytest
 import yaml
 from baseline import notebook_maps
 from helpers.agents import STEPS, play_bundled, real_agent
+from helpers.clips import make_clip
 from helpers.project import BUNDLED, ROOT
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.clips.collect import collect_clip
 from searchlight.config.read import read_config
-from searchlight.saliency.perturb import perturb_block
-from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load
 
 
@@ -27,21 +25,16 @@ def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tup
     settings = read_config(config, ROOT / "config" / "catalogue.yaml")
     method = settings.methods["notebook"]
     perturbation = settings.perturbations[method.perturbation].model_dump(mode="json")
-    perturb_block(
-        policy_path, episode_path, folder / "r", perturbation=perturbation, block=frames[0] // 2, block_size=2
-    )
-    score_block(folder / "r", folder / "s", scorer=method.scorer)
-    collect_clip(
+    path, _ = make_clip(
+        policy_path,
         episode_path,
-        [folder / "s"],
-        folder / "c",
-        clip="x",
-        frames=frames,
-        method="notebook",
+        folder,
+        perturbation=perturbation,
+        scorer=method.scorer,
         scale=method.scale,
-        notice=print,
+        frames=frames,
     )
-    with load(folder / "c") as clip:
+    with load(path) as clip:
         return {layer: clip.read(layer) for layer in ("actor", "critic")}
 
 
