@@ -17,7 +17,7 @@ test: check ## Check style, then run all tests, two files at a time
 	@$(RUN) python -m pytest -n 2 --dist loadfile
 
 test-fast: .venv/installed-test ## Run the unit tests: no Snakemake, no browser
-	@$(RUN) python -m pytest -m "not workflow and not browser and not cluster"
+	@$(RUN) python -m pytest -n 2 -m "not workflow and not browser and not cluster and not slow"
 
 test-cluster: .venv/installed-test ## Test on a Slurm that is started for it (Debian; as root, installs Slurm)
 	@$(BIN)/python tests/helpers/local_slurm.py

@@ -8,9 +8,6 @@ import pytest
 from helpers.agents import STEPS, play_bundled
 from helpers.project import BUNDLED, Project, new_project
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.job import limit_threads
-
-limit_threads(1)
 
 
 @pytest.fixture(scope="session")
