@@ -1,4 +1,4 @@
-"""Digests of code: what a script imports is its own, and nothing else."""
+"""Digests of code: they cover what a script imports, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def names(script: str) -> set[str]:
     return {path.relative_to(PACKAGE).as_posix() for path in closure(SCRIPTS / f"{script}.py")}
 
 
-def test_a_script_s_code_is_what_it_imports_directly_or_not() -> None:
+def test_code_of_a_script_is_its_import_closure() -> None:
     found = names("perturb")
     assert {"__init__.py", "job.py", "saliency/__init__.py", "saliency/perturb.py", "saliency/boxes.py"} <= found
     assert not [name for name in found if name.startswith(("clips/", "config/models"))]
 
 
-def test_members_of_a_registry_are_code_only_where_they_are_named() -> None:
+def test_registry_members_count_as_code_only_where_named() -> None:
     assert "agents/preprocessings/cv2.py" not in names("perturb")
     script = SCRIPTS / "perturb.py"
     cv2, imresize, neither = (
@@ -34,18 +34,18 @@ def test_members_of_a_registry_are_code_only_where_they_are_named() -> None:
     )
 
 
-def test_a_page_s_template_is_the_page_s_code_alone() -> None:
+def test_page_template_counts_as_code_of_the_page_alone() -> None:
     assert "clips/page/page.html" in names("page")
     assert "clips/page/page.html" not in names("render")
 
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
-def test_no_job_s_code_holds_what_opens_results(script: str) -> None:
+def test_code_digests_of_jobs_leave_out_the_python_api(script: str) -> None:
     assert "__init__.py" in names(script)
     assert "api.py" not in names(script)
 
 
-def test_imports_for_type_checkers_are_no_code(tmp_path: Path) -> None:
+def test_type_checking_imports_do_not_count_as_code(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from searchlight.saliency.engine import Engine\n"

@@ -1,4 +1,4 @@
-"""What surrounds a job: its log, its one line, its exit status."""
+"""A job's log, its one line on failure, and its exit status."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def run(body: str, log: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_a_job_prints_goes_to_its_log(tmp_path: Path) -> None:
+def test_job_output_goes_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "job.log"
     done = run("import os, sys; print('out'); print('err', file=sys.stderr); os.system('echo child')", log)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sorted(log.read_text().split()) == ["child", "err", "out"]
 
 
-def test_a_notice_goes_to_the_terminal_and_the_log(tmp_path: Path) -> None:
+def test_notice_goes_to_terminal_and_log(tmp_path: Path) -> None:
     done = run("notice('hello')", tmp_path / "job.log")
     assert done.stderr == (tmp_path / "job.log").read_text() == "rule: hello\n"
 
@@ -40,7 +40,7 @@ def test_a_notice_goes_to_the_terminal_and_the_log(tmp_path: Path) -> None:
         ("raise MemoryError", "MemoryError: MemoryError", True),
     ],
 )
-def test_a_failure_is_one_line_that_names_the_log(tmp_path: Path, body: str, line: str, traceback: bool) -> None:
+def test_failure_is_one_line_that_names_the_log(tmp_path: Path, body: str, line: str, traceback: bool) -> None:
     log = tmp_path / "job.log"
     done = run(body, log)
     assert (done.returncode, done.stdout) == (1, "")
@@ -49,7 +49,7 @@ def test_a_failure_is_one_line_that_names_the_log(tmp_path: Path, body: str, lin
     assert line in log.read_text()
 
 
-def test_a_screen_is_left_to_the_progress_that_is_drawn_on_it(tmp_path: Path) -> None:
+def test_notice_is_not_written_over_snakemake_progress(tmp_path: Path) -> None:
     import os
     import pty
 
@@ -64,20 +64,20 @@ def test_a_screen_is_left_to_the_progress_that_is_drawn_on_it(tmp_path: Path) ->
     assert (tmp_path / "log").read_text() == "rule: hello\n"
 
 
-def test_numerical_libraries_get_the_job_s_threads(tmp_path: Path) -> None:
+def test_numerical_libraries_use_the_threads_of_the_job(tmp_path: Path) -> None:
     body = "import torch, zarr; print(torch.get_num_threads(), zarr.config.get('threading.max_workers'))"
     run(body, tmp_path / "job.log")
     assert (tmp_path / "job.log").read_text().split() == ["1", "1"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_log_on_a_full_disk_keeps_no_line_from_the_terminal() -> None:
+def test_error_line_reaches_the_terminal_when_the_log_is_full() -> None:
     done = run(f"{USER} raise SearchlightError('bad') from ValueError('x')", Path("/dev/full"))
     assert (done.returncode, done.stderr) == (1, "rule: bad (log: /dev/full)\n")
     assert run("notice('good')", Path("/dev/full")).returncode == 0
 
 
-def test_a_log_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+def test_unwritable_log_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("pass", tmp_path / "file" / "log")
     assert done.returncode == 1

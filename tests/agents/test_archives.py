@@ -84,7 +84,7 @@ def test_member_is_read_however_it_is_packed(fetch: Fetch, compression: int, wri
         (("Icon\r", "\x1b[2J.txt"), None, (r"Icon\r", r"\x1b[2J.txt")),
     ],
 )
-def test_members_none_or_several_of_which_fit_are_listed(
+def test_archive_members_are_listed_where_none_or_several_fit(
     fetch: Fetch, names: tuple[str, ...], member: str | None, said: tuple[str, ...]
 ) -> None:
     line = fetch.refused(archive_of(*names), member=member)
@@ -96,9 +96,7 @@ def test_members_none_or_several_of_which_fit_are_listed(
     "name", ["../evil.tar", "/abs.tar", "C:\\x", "a/../../b", "..\\evil.tar", "a\\..\\..\\b", "..", "../a\nb.tar"]
 )
 @pytest.mark.parametrize("member", ["good.tar", "*evil*", None])
-def test_archive_with_a_name_that_leaves_its_folder_is_refused_whole(
-    fetch: Fetch, name: str, member: str | None
-) -> None:
+def test_archive_with_a_path_outside_its_folder_is_refused(fetch: Fetch, name: str, member: str | None) -> None:
     line = fetch.refused(archive_of("good.tar", name), member=member)
     assert "'" + name.replace("\n", r"\n") + "'" in line
     assert not list(fetch.folder.parent.rglob("evil*"))
@@ -139,7 +137,7 @@ def test_damaged_archive_is_refused_by_name(fetch: Fetch, data: bytes) -> None:
     from_end=st.booleans(),
     new=st.binary(min_size=1, max_size=8),
 )
-def test_changed_bytes_of_an_archive_are_refused_or_do_not_matter(
+def test_changed_byte_of_an_archive_is_refused_or_changes_nothing(
     compression: int, part: float, from_end: bool, new: bytes
 ) -> None:
     data = zip_bytes({"strong.40.tar": torch_bytes(network())}, compression)
@@ -155,13 +153,13 @@ def test_changed_bytes_of_an_archive_are_refused_or_do_not_matter(
 
 
 @pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)
-def test_member_asked_of_what_is_no_archive_is_refused(fetch: Fetch, write: Callable[[Network], bytes]) -> None:
+def test_member_of_a_plain_file_is_refused(fetch: Fetch, write: Callable[[Network], bytes]) -> None:
     line = fetch.refused(write(network()), member="strong.40.tar")
     assert "'strong.40.tar'" in line
     assert "not a zip archive" in line
 
 
-def test_copy_of_a_member_has_a_name_of_our_own(tmp_path: Path) -> None:
+def test_extracted_member_gets_a_safe_name(tmp_path: Path) -> None:
     archive = tmp_path / "agents.zip"
     archive.write_bytes(archive_of("deep/er/strong.40.tar"))
     folder = tmp_path / "folder"

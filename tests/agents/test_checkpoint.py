@@ -52,7 +52,7 @@ def test_bundled_agent_keeps_its_tensors_and_says_where_they_are_from(fetch: Fet
     assert fetch.notices == []
 
 
-def test_unknown_bundled_name_is_answered_with_the_known_ones(fetch: Fetch) -> None:
+def test_unknown_bundled_name_lists_the_known_ones(fetch: Fetch) -> None:
     line = fetch.refused("bundled:breakuot")
     assert "breakuot" in line
     assert "allowed: bundled:breakout" in line
@@ -77,7 +77,7 @@ def test_real_public_agent_is_read(fetch: Fetch, name: str, digest: str) -> None
 # The digest
 
 
-def test_right_digest_passes_in_silence(fetch: Fetch) -> None:
+def test_right_digest_prints_nothing(fetch: Fetch) -> None:
     data = torch_bytes(network())
     assert read_metadata(fetch(data, digest=sha256(data)))["sha256"] == sha256(data)
     assert fetch.notices == []
@@ -90,7 +90,7 @@ def test_wrong_digest_is_refused_before_the_file_is_opened(fetch: Fetch) -> None
     assert other in line
 
 
-def test_absent_digest_is_said_and_recorded(fetch: Fetch) -> None:
+def test_missing_digest_is_printed_and_recorded(fetch: Fetch) -> None:
     data = torch_bytes(network())
     assert read_metadata(fetch(data))["sha256"] == sha256(data)
     (notice,) = fetch.notices
@@ -98,7 +98,7 @@ def test_absent_digest_is_said_and_recorded(fetch: Fetch) -> None:
     assert notice.isprintable()
 
 
-def test_refusal_leaves_an_earlier_output_as_it_was(fetch: Fetch) -> None:
+def test_refused_checkpoint_leaves_an_earlier_output_unchanged(fetch: Fetch) -> None:
     before = fetch(torch_bytes(network())).read_bytes()
     with pytest.raises(SearchlightError):
         fetch(b"no checkpoint")
@@ -177,13 +177,13 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         yield start
 
 
-def test_download_is_whole(serve: Serve, tmp_path: Path) -> None:
+def test_download_is_complete(serve: Serve, tmp_path: Path) -> None:
     body = bytes(range(256)) * 500
     assert download(serve(Answer(body)).address, tmp_path).read_bytes() == body
 
 
 @pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)
-def test_checkpoint_is_fetched_from_an_address(fetch: Fetch, serve: Serve, write: Callable[[Network], bytes]) -> None:
+def test_checkpoint_is_fetched_from_a_url(fetch: Fetch, serve: Serve, write: Callable[[Network], bytes]) -> None:
     data = write(network())
     site = serve(Answer(data))
     path = fetch(site.address, digest=sha256(data))
@@ -193,7 +193,7 @@ def test_checkpoint_is_fetched_from_an_address(fetch: Fetch, serve: Serve, write
     assert fetch.notices == []
 
 
-def test_member_is_fetched_from_an_archive_at_an_address(fetch: Fetch, serve: Serve) -> None:
+def test_archive_member_is_fetched_from_a_url(fetch: Fetch, serve: Serve) -> None:
     site = serve(Answer(archive_of(*STEPS)))
     path = fetch(site.address, member="breakout-v0/*.tar")
     assert_holds(path, network(seed=1))
@@ -204,7 +204,7 @@ def test_member_is_fetched_from_an_archive_at_an_address(fetch: Fetch, serve: Se
 @pytest.mark.parametrize(
     "answer", [Answer(status=503), Answer(torch_bytes(network())[:500], missing=100)], ids=["unavailable", "cut-off"]
 )
-def test_download_that_fails_once_is_tried_again(fetch: Fetch, serve: Serve, answer: Answer) -> None:
+def test_download_is_retried_after_one_failure(fetch: Fetch, serve: Serve, answer: Answer) -> None:
     site = serve(answer, Answer(torch_bytes(network())))
     assert_holds(fetch(site.address), network())
     assert site.asked == 2
@@ -221,9 +221,7 @@ def test_download_that_fails_once_is_tried_again(fetch: Fetch, serve: Serve, ans
     ],
     ids=["not-found", "server-error", "one-byte-short", "cut-off", "nothing-sent"],
 )
-def test_download_that_keeps_failing_is_refused_after_four_attempts(
-    fetch: Fetch, serve: Serve, answer: Answer, said: str
-) -> None:
+def test_download_is_refused_after_four_failures(fetch: Fetch, serve: Serve, answer: Answer, said: str) -> None:
     site = serve(answer)
     line = fetch.refused(site.address)
     assert site.address in line
@@ -231,7 +229,7 @@ def test_download_that_keeps_failing_is_refused_after_four_attempts(
     assert site.asked == 4
 
 
-def test_server_that_is_not_there_is_said(fetch: Fetch, serve: Serve) -> None:
+def test_unreachable_server_is_named(fetch: Fetch, serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/breakout.tar"
     assert f"{address}: download failed" in fetch.refused(address)
@@ -248,7 +246,7 @@ def test_server_that_is_not_there_is_said(fetch: Fetch, serve: Serve) -> None:
     ],
     ids=["leaving-its-folder", "several", "none", "damaged", "text"],
 )
-def test_refusal_of_a_download_names_its_address(fetch: Fetch, serve: Serve, body: bytes) -> None:
+def test_refused_download_names_its_url(fetch: Fetch, serve: Serve, body: bytes) -> None:
     site = serve(Answer(body))
     assert site.address in fetch.refused(site.address)
 
@@ -258,7 +256,7 @@ def test_download_of_another_digest_is_refused(fetch: Fetch, serve: Serve) -> No
     assert sha256(data) in fetch.refused(serve(Answer(data)).address, digest="0" * 64)
 
 
-def test_a_redirect_from_https_to_http_is_refused() -> None:
+def test_redirect_from_https_to_http_is_refused() -> None:
     response = requests.Response()
     response.status_code, response.url = 302, "https://example.org/agent.tar"
     response.headers["Location"] = "http://example.org/agent.tar"

@@ -13,7 +13,7 @@ def test_two_fetches_are_equal_byte_for_byte(fetch: Fetch) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o022, 0o027, 0o077])
-def test_others_may_read_the_output_as_far_as_the_umask_allows(fetch: Fetch, umask: int) -> None:
+def test_output_permissions_follow_the_umask(fetch: Fetch, umask: int) -> None:
     before = os.umask(umask)
     try:
         path = fetch(torch_bytes(network()))

@@ -50,7 +50,7 @@ def perturb(policy_path: Path, episode_path: Path, output: Path, block: int = 0,
     perturb_block(policy_path, episode_path, output, perturbation=PERTURBATION, block=block, block_size=block_size)
 
 
-def test_the_store_has_the_design_s_arrays_and_attributes(episode_path: Path) -> None:
+def test_episode_store_has_the_documented_arrays_and_attributes(episode_path: Path) -> None:
     expected = {
         "frame": ((STEPS, 210, 160, 3), np.uint8),
         "ram": ((STEPS, 128), np.uint8),
@@ -94,7 +94,7 @@ def test_xarray_opens_the_store_without_a_warning(episode_path: Path, recwarn: p
 
 
 @torch.inference_mode()
-def test_recorded_outputs_are_those_recomputed_from_the_store(policy_path: Path, episode_path: Path) -> None:
+def test_recorded_outputs_can_be_recomputed_from_the_store(policy_path: Path, episode_path: Path) -> None:
     policy = load_policy(policy_path)
     with load(episode_path) as episode:
         assert not episode.read("memory_h", slice(0, 1)).any()
@@ -113,7 +113,7 @@ def test_recorded_outputs_are_those_recomputed_from_the_store(policy_path: Path,
 
 @pytest.mark.parametrize("actions", ["greedy", "sampled"])
 @pytest.mark.parametrize("env", ["Breakout-v0", "BreakoutNoFrameskip-v4", "ALE/Breakout-v5"])
-def test_replaying_the_actions_gives_the_same_frames(policy_path: Path, tmp_path: Path, env: str, actions: str) -> None:
+def test_replayed_actions_give_the_same_frames(policy_path: Path, tmp_path: Path, env: str, actions: str) -> None:
     path = tmp_path / "episode.zarr.zip"
     play_episode(policy_path, path, **{**SETTINGS, "env": env, "actions": actions}, max_steps=60)
     with load(path) as episode:
@@ -142,10 +142,13 @@ def test_another_seed_is_another_game(policy_path: Path, episode_path: Path, tmp
         assert not np.array_equal(other.read("frame"), episode.read("frame"))
 
 
-def test_a_game_that_ends_ends_the_episode(policy_path: Path, tmp_path: Path) -> None:
-    outcome = play_episode(
-        policy_path, tmp_path / "e", **{**SETTINGS, "actions": "sampled", "seed": 8}, max_steps=100_000
-    )
+def test_end_of_the_game_ends_the_episode(tmp_path: Path) -> None:
+    # Blind choices lose all lives soon.
+    blind = load_policy_state(BUNDLED / "breakout.safetensors")
+    blind |= {"actor_linear.weight": torch.zeros(4, 256), "actor_linear.bias": torch.zeros(4)}
+    torch.save(blind, tmp_path / "blind.pt")
+    fetch_checkpoint(str(tmp_path / "blind.pt"), None, None, BUNDLED, tmp_path / "policy", print)
+    outcome = play_episode(tmp_path / "policy", tmp_path / "e", **{**SETTINGS, "actions": "sampled"}, max_steps=100_000)
     assert outcome.ended == "terminated"
     with load(tmp_path / "e") as episode:
         assert episode.shape("frame")[0] == outcome.steps
@@ -163,7 +166,7 @@ def test_a_game_that_ends_ends_the_episode(policy_path: Path, tmp_path: Path) ->
     ],
     ids=["logits", "value", "memory", "frame", "nan"],
 )
-def test_a_store_that_was_changed_is_an_error_that_names_the_frame(
+def test_changed_episode_is_an_error_that_names_the_frame(
     policy_path: Path, episode_path: Path, tmp_path: Path, name: str, change: Any
 ) -> None:
     changed = edit_store(episode_path, tmp_path / "changed.zarr.zip", name, change)
@@ -173,7 +176,7 @@ def test_a_store_that_was_changed_is_an_error_that_names_the_frame(
     assert list(output.parent.iterdir()) == []
 
 
-def test_a_store_of_another_checkpoint_is_an_error(episode_path: Path, tmp_path: Path) -> None:
+def test_episode_of_another_checkpoint_is_an_error(episode_path: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     original = load_policy_state(BUNDLED / "breakout.safetensors")
     torch.save({name: tensor + 0.01 for name, tensor in original.items()}, tmp_path / "other.pt")
@@ -188,7 +191,7 @@ def load_policy_state(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+def test_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
     perturb(policy_path, episode_path, tmp_path / "responses.zarr.zip", block=20)
     score_block(tmp_path / "responses.zarr.zip", tmp_path / "maps.zarr.zip", scorer={"SquaredDifference": {}})
     for name, array in (("responses", "logits"), ("maps", "actor")):
@@ -197,7 +200,7 @@ def test_a_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tm
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
-def test_a_damaged_store_is_an_error_that_names_the_file(
+def test_damaged_store_is_an_error_that_names_the_file(
     policy_path: Path, episode_path: Path, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "damaged.zarr.zip"
@@ -227,39 +230,43 @@ def test_a_damaged_store_is_an_error_that_names_the_file(
         ("Pong-v4", "actor_linear has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
     ],
 )
-def test_an_environment_that_does_not_fit_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
+def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
     with pytest.raises(SearchlightError) as caught:
         play_episode(policy_path, tmp_path / "e" / "x.zarr.zip", **{**SETTINGS, "env": env}, max_steps=5)
     assert text in str(caught.value)
     assert not (tmp_path / "e" / "x.zarr.zip").exists()
 
 
-@pytest.mark.parametrize("name", ["breakout-v4.model.40.tar", "breakout-v4.model.80.tar"])
-def test_real_agents_play_as_they_are_known_to(tmp_path: Path, name: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "bound"), [("breakout-v4.model.40.tar", 10), ("breakout-v4.model.80.tar", 30)])
+def test_real_agents_score_well_above_chance(tmp_path: Path, name: str, bound: int) -> None:
+    """Chance scores one or two."""
     fetch_checkpoint(str(real_agent(name)), None, None, BUNDLED, tmp_path / "agent", print)
     settings = {**SETTINGS, "preprocessing": "imresize", "seed": 0}
-    outcome = play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=5000)
-    bound = 200 if ".80." in name else 50
-    assert outcome.score > bound
+    assert play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=1000).score > bound
 
 
-def test_a_job_s_memory_does_not_grow_with_its_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
-    """Masks of 0.8 GB if they were all in memory: the job stays under 600 MB."""
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    """Masks of 0.2 GB if they were all in memory."""
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc to read a process's peak memory from")
-    perturber = {"RISEGrid": {"n": 6000, "s": 8, "p1": 0.5, "seed": 0}}
-    perturbation = {"space": "screen", "perturber": perturber, "fill": 0, "memory_lag": 0}
     paths = [str(path) for path in (policy_path, episode_path, tmp_path / "out.zarr.zip")]
     body = (
         "from pathlib import Path; from searchlight.job import job\n"
         f"with job('perturb', {str(tmp_path / 'log')!r}):\n"
         "    from searchlight.saliency.perturb import perturb_block\n"
-        f"    perturb_block(*{paths!r}, perturbation={perturbation!r}, block=9, block_size=1)\n"
-        # Of this process image: getrusage counts what pytest had when it forked, too.
-        "    print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"
+        "    for count in (300, 1500):\n"
+        "        grid = {'RISEGrid': {'n': count, 's': 8, 'p1': 0.5, 'seed': 0}}\n"
+        "        perturbation = {'space': 'screen', 'perturber': grid, 'fill': 0, 'memory_lag': 0}\n"
+        f"        perturb_block(*{paths!r}, perturbation=perturbation, block=9, block_size=1)\n"
+        # VmHWM counts this process alone; getrusage includes pytest's memory at the fork.
+        "        print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", body], cwd=ROOT / "scripts", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int((tmp_path / "log").read_text()) * 1024 < 600e6
+    few, many = (int(line) * 1024 for line in (tmp_path / "log").read_text().splitlines())
+    assert many < 600e6
+    assert many - few < 60e6

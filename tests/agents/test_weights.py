@@ -55,7 +55,7 @@ def test_other_precisions_become_float32(fetch: Fetch, write: Callable[[Network]
     assert_holds(fetch(write(state)), state)
 
 
-def test_what_is_no_tensor_is_left_out(fetch: Fetch) -> None:
+def test_entries_that_are_no_tensors_are_left_out(fetch: Fetch) -> None:
     assert_holds(fetch(torch_bytes({**network(), "steps": 40, "notes": "trained long"})), network())
 
 
@@ -72,7 +72,7 @@ WHOLE = {
 @given(part=st.floats(0, 1, exclude_max=True))
 @example(part=0.0)
 @example(part=1.0)
-def test_file_that_is_cut_off_anywhere_is_refused(data: bytes, part: float) -> None:
+def test_truncated_file_is_refused(data: bytes, part: float) -> None:
     with temporary_fetch() as fetch:
         fetch.refused(data[: min(int(part * len(data)), len(data) - 1)])
 
@@ -103,7 +103,7 @@ NO_CHECKPOINTS = {
 
 
 @pytest.mark.parametrize("data", NO_CHECKPOINTS.values(), ids=NO_CHECKPOINTS)
-def test_file_that_is_no_checkpoint_is_refused(fetch: Fetch, data: bytes) -> None:
+def test_file_without_a_checkpoint_is_refused(fetch: Fetch, data: bytes) -> None:
     assert fetch.source(data) in fetch.refused(data)
 
 
@@ -134,7 +134,7 @@ def test_code_in_a_checkpoint_is_never_run(fetch: Fetch, write: Callable[[Payloa
     assert not marker.exists()
 
 
-def test_that_code_would_run_if_it_were_unpickled(tmp_path: Path) -> None:
+def test_malicious_file_runs_code_when_unpickled(tmp_path: Path) -> None:
     pickle.loads(pickle.dumps(Payload(tmp_path / "marker"), protocol=2)).close()
     assert (tmp_path / "marker").exists()
 
@@ -159,7 +159,7 @@ UNUSABLE_TENSORS: dict[str, Callable[[], torch.Tensor]] = {
 
 
 @pytest.mark.parametrize("tensor", UNUSABLE_TENSORS.values(), ids=UNUSABLE_TENSORS)
-def test_tensor_that_cannot_be_had_as_an_array_is_refused(fetch: Fetch, tensor: Callable[[], torch.Tensor]) -> None:
+def test_tensor_that_cannot_become_an_array_is_refused(fetch: Fetch, tensor: Callable[[], torch.Tensor]) -> None:
     fetch.refused(torch_bytes({**network(), "critic_linear.bias": tensor()}))
 
 
@@ -179,7 +179,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, number:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_torch_file_that_swells_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decompression_bomb_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"conv1.weight": torch.zeros(500_000)}, tmp_path / "plain.pt")
     with (
         zipfile.ZipFile(tmp_path / "plain.pt") as plain,

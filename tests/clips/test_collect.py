@@ -1,4 +1,4 @@
-"""A clip's store: what it says of its maps, and what it tells a user who may take them for more."""
+"""A clip's store: its maps and facts, and the notices about maps that may mislead."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.agents import STEPS
-from helpers.clips import WINDOWS, make_clip
+from helpers.clips import make_clip
 from searchlight.clips.check_frames import check_frames
 from searchlight.errors import SearchlightError
+from searchlight.saliency.background import write_background
+from searchlight.saliency.plugins import check
 from searchlight.store.zarr import load
 
+WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
 GAPS = {"SlidingWindow": {"window_size": [10, 10], "stride": [20, 20]}}
+FRAMES = (40, 43)
 
 
 @pytest.fixture
@@ -21,8 +25,18 @@ def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
     """Make a clip of the episode, and return its path and what was said."""
 
     def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
-        said = make_clip(policy_path, episode_path, tmp_path, perturber, fill, scorer, scale)
-        return tmp_path / "clip", said
+        spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
+        write_background(episode_path, tmp_path / "background", window=30)
+        return make_clip(
+            policy_path,
+            episode_path,
+            tmp_path,
+            perturbation=spec,
+            scorer=check("scorer", scorer),
+            scale=scale,
+            frames=FRAMES,
+            background_path=tmp_path / "background",
+        )
 
     return make
 
@@ -42,9 +56,7 @@ def test_peaks_are_the_largest_values_before_scaling(collect: Any, scale: str) -
     assert said == []
 
 
-def test_a_clip_in_which_nothing_moves_is_told_of(
-    collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path
-) -> None:
+def test_clip_without_movement_gets_a_notice(collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path) -> None:
     from searchlight.saliency import background
 
     # As if the agent were stuck: every screen is the background.
@@ -61,7 +73,7 @@ def test_a_clip_in_which_nothing_moves_is_told_of(
         assert not clip.read("actor").any()
 
 
-def test_pixels_that_no_mask_hides_are_told_of(collect: Any) -> None:
+def test_pixels_that_no_mask_hides_get_a_notice(collect: Any) -> None:
     path, said = collect(GAPS, 0, "SquaredDifference")
     (line,) = said
     assert line.startswith("clips.demo, method erase: 75% of what the agent sees is hidden by no mask")
@@ -69,12 +81,12 @@ def test_pixels_that_no_mask_hides_are_told_of(collect: Any) -> None:
         assert clip.attributes["coverage"] == pytest.approx(0.25, abs=0.01)
 
 
-def test_xaitk_s_rise_is_told_of(collect: Any) -> None:
+def test_xaitk_rise_gets_a_notice(collect: Any) -> None:
     _, (line,) = collect(WINDOWS, 0, "RISEScoring")
     assert line.startswith("clips.demo, method erase: RISEScoring shows how often chance kept a pixel")
 
 
-def test_a_clip_s_frames_are_known_to_be_there(episode_path: Path, tmp_path: Path) -> None:
+def test_frames_outside_the_episode_are_refused(episode_path: Path, tmp_path: Path) -> None:
     check_frames(episode_path, tmp_path / "frames", clip="demo", frames=(7, "end"))
     assert (tmp_path / "frames").read_text() == f"7 {STEPS - 1}\n"
     with pytest.raises(SearchlightError, match=rf"^clips\.demo\.frames: found \[7, {STEPS}\], but the episode has"):

@@ -59,7 +59,7 @@ ABOUT = {
     },
 }
 VIDEOS = ("left", "middle", "right")
-# Black in every frame, and on rows that the agent sees: where a map shows as nothing but its colour.
+# Black in every frame, on rows that the agent sees: a video shows the map's colour alone.
 BLACK_SPOT = (slice(STRIP_HEIGHT + 120, STRIP_HEIGHT + 150), slice(20, 140))
 ANSWERING = "() => [...document.querySelectorAll('video')].every(video => video.readyState >= 2 && !video.seeking)"
 TIMES = "() => [...document.querySelectorAll('video')].map(video => video.currentTime)"
@@ -226,7 +226,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
-    """Open a page by its file:// address; afterwards it must have asked for nothing outside, and be free of errors."""
+    """Open a page by its file:// address. At the end it must have requested nothing else and logged no error."""
     visits = []
 
     def open_page(path: Path) -> Visit:
@@ -256,7 +256,7 @@ def opened(visit: Open, page_path: Path) -> Visit:
     return visit(page_path)
 
 
-def test_loads_three_videos_from_one_file(opened: Visit, page_path: Path, clip: Clip) -> None:
+def test_page_loads_three_videos_from_one_file(opened: Visit, page_path: Path, clip: Clip) -> None:
     assert opened.page.title() == "demo – Searchlight"
     assert opened.text("title") == "demo"
     assert [url for url in opened.requests if url.startswith("file:")] == [page_path.as_uri()]
@@ -267,14 +267,14 @@ def test_loads_three_videos_from_one_file(opened: Visit, page_path: Path, clip: 
     opened.is_on(0)
 
 
-def test_says_what_it_shows(opened: Visit) -> None:
+def test_page_describes_methods_and_episode(opened: Visit) -> None:
     with_blur = "greydanus: SlidingRadial on the observation, blur 3, SquaredDifference"
     assert opened.text("about").startswith("breakout plays Breakout-v0, seed 1. occlusion: SlidingWindow on the screen")
     opened.page.click("text=greydanus")
     assert with_blur in opened.text("about")
 
 
-def test_facts_are_the_store_s(opened: Visit, clip: Clip) -> None:
+def test_facts_equal_those_in_the_store(opened: Visit, clip: Clip) -> None:
     with load(clip.stores[0]) as store:
         meanings = store.attributes["action_meanings"]
     step, score, value, action, probability = map(clip.facts, ("time", "score", "value", "action", "probability"))
@@ -291,7 +291,7 @@ def test_facts_are_the_store_s(opened: Visit, clip: Clip) -> None:
         assert opened.texts(".taken") == [meanings[action[frame]]]
 
 
-def test_outputs_that_are_no_shares_are_shown_by_their_values(clip: Clip, tmp_path: Path, visit: Open) -> None:
+def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: Path, visit: Open) -> None:
     values = np.linspace(-3, 5, 4 * COUNT, dtype=np.float32).reshape(COUNT, 4)
     stores = []
     for path in clip.stores:
@@ -310,7 +310,7 @@ def test_outputs_that_are_no_shares_are_shown_by_their_values(clip: Clip, tmp_pa
     assert opened.page.get_attribute("#outputs", "aria-label") == "q values of each action"
 
 
-def test_the_clip_has_something_to_tell(clip: Clip) -> None:
+def test_clip_of_these_tests_has_rewards_and_several_actions(clip: Clip) -> None:
     for name in ("score", "action", "value", "probability"):
         assert len(np.unique(clip.facts(name))) > 1, name
 
@@ -345,7 +345,7 @@ def test_arrow_keys_move_a_focused_slider_once(opened: Visit) -> None:
     opened.is_on(1)
 
 
-def test_arrow_keys_with_a_modifier_are_the_browser_s(opened: Visit) -> None:
+def test_arrow_keys_with_a_modifier_do_not_step(opened: Visit) -> None:
     opened.page.fill("#slider", "5")
     opened.page.evaluate("document.activeElement.blur()")
     for modifier in ("Alt", "Control", "Meta"):
@@ -357,7 +357,7 @@ def test_arrow_keys_with_a_modifier_are_the_browser_s(opened: Visit) -> None:
     opened.is_on(5)
 
 
-def test_the_chart_seeks(opened: Visit) -> None:
+def test_click_on_the_chart_seeks(opened: Visit) -> None:
     box = opened.page.locator("#chart").bounding_box()
     opened.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)
     opened.wait_for_videos()
@@ -379,7 +379,7 @@ def test_every_video_shows_the_frame_that_the_counter_names(opened: Visit, clip:
             assert int(distances.argmin()) == frame, video
 
 
-def test_plays_in_step_to_the_end(opened: Visit) -> None:
+def test_videos_play_in_step_to_the_end(opened: Visit) -> None:
     opened.page.evaluate(WATCH_DRIFT)
     opened.page.click("#play")
     assert opened.text("play") == "Pause"
@@ -392,7 +392,7 @@ def test_plays_in_step_to_the_end(opened: Visit) -> None:
     assert all(opened.page.evaluate("() => [...document.querySelectorAll('video')].map(video => video.paused)"))
 
 
-def test_a_video_that_falls_behind_catches_up(opened: Visit) -> None:
+def test_slow_video_catches_up(opened: Visit) -> None:
     opened.page.click("#play")
     opened.wait_for_frame(8)
     opened.page.evaluate("() => { $('right').currentTime = 0; }")
@@ -402,7 +402,7 @@ def test_a_video_that_falls_behind_catches_up(opened: Visit) -> None:
     )
 
 
-def test_plays_again_from_the_start(opened: Visit) -> None:
+def test_play_at_the_end_starts_again(opened: Visit) -> None:
     opened.page.fill("#slider", str(COUNT - 1))
     opened.is_on(COUNT - 1)
     opened.page.click("#play")
@@ -469,7 +469,7 @@ def test_switching_method_and_layers_keeps_the_frame(opened: Visit) -> None:
     opened.is_on(12)
 
 
-def test_switching_back_and_forth_at_once_ends_where_it_should(opened: Visit) -> None:
+def test_switching_twice_quickly_shows_the_last_choice(opened: Visit) -> None:
     opened.page.fill("#slider", "7")
     opened.page.evaluate("() => { for (const index of [1, 2, 0, 1, 2]) $('views').children[index].click(); }")
     shows(opened, BLACK, RED)
@@ -489,7 +489,7 @@ def test_switching_while_playing_pauses_on_the_frame(opened: Visit) -> None:
 @pytest.mark.parametrize(
     "name", ["""</title></script><b>"one" & 'two'</b><!--""", "{{videos}} {{data}} {{title}}", r"\1 \u003c $& ${x}"]
 )
-def test_names_are_text_and_nothing_else(name: str, clip: Clip, visit: Open, tmp_path: Path) -> None:
+def test_names_are_escaped_on_the_page(name: str, clip: Clip, visit: Open, tmp_path: Path) -> None:
     methods = (f"first {name}", f"second {name}")
     opened = visit(clip.write_page(tmp_path / "index.html", clip=name, methods=methods))
     assert opened.page.title() == f"{name} – Searchlight"
@@ -513,7 +513,7 @@ def test_videos_and_controls_fit_the_window(opened: Visit) -> None:
         assert opened.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (width, height)
 
 
-def test_an_unreadable_store_leaves_no_page(clip: Clip, tmp_path: Path) -> None:
+def test_unreadable_store_leaves_no_page(clip: Clip, tmp_path: Path) -> None:
     broken = Clip([tmp_path / "none.zarr.zip", *clip.stores[1:]], clip.gameplay, clip.videos)
     with pytest.raises(SearchlightError, match="no such file"):
         broken.write_page(tmp_path / "index.html")

@@ -43,7 +43,7 @@ HEIGHT, WIDTH = SCREEN
 PLACE = SCREEN, (TOP, BOTTOM, 0, WIDTH)
 ZOOMS = range(1, 6)
 MEANINGS = ["NOOP", "FIRE", "RIGHT", "LEFT"]
-# More than a run of frames, and not a whole number of runs.
+# More frames than are read at a time, and no multiple of that.
 CLIP_FRAMES = RUN_FRAMES + 6
 NOTEBOOK_OPACITY = 200 / 255
 NEUTRAL = 128
@@ -177,13 +177,13 @@ def maps_of(level: float, size: tuple[int, int] = SCREEN) -> np.ndarray:
 
 class TestHighlight:
     @given(patches.flatmap(frames_and_maps), st.tuples(levels, levels, levels), opacities)
-    def test_adds_the_colour_and_saturates(
+    def test_highlight_adds_the_colour_and_saturates(
         self, drawn: tuple[np.ndarray, np.ndarray], rgb: tuple[int, int, int], opacity: float
     ) -> None:
         frame, saliency = drawn
         before = frame.copy()
         result = highlight(frame, saliency, hex_of(rgb), opacity)
-        # In exact arithmetic, but for what rounding may do where a product is all but whole.
+        # Exact, except where rounding may move a product that is nearly an integer.
         product = saliency.astype(np.float64)[..., None] * opacity * np.array(rgb)
         least, most = (np.minimum(frame + (product + slack).astype(int), 255) for slack in (-1e-4, 1e-4))
         assert result.dtype == np.uint8
@@ -194,13 +194,13 @@ class TestHighlight:
         assert (frame == before).all()
 
     @given(patches.flatmap(frames_and_maps), opacities)
-    def test_a_zero_map_leaves_the_frame_as_it_is(self, drawn: tuple[np.ndarray, np.ndarray], opacity: float) -> None:
+    def test_zero_map_leaves_the_frame_unchanged(self, drawn: tuple[np.ndarray, np.ndarray], opacity: float) -> None:
         frame, saliency = drawn
         assert (highlight(frame, np.zeros_like(saliency), "#ffffff", opacity) == frame).all()
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @given(patches.flatmap(frames_and_maps))
-    def test_is_the_notebook_s_highlight_where_that_does_not_wrap(
+    def test_highlight_equals_the_notebook_s_where_that_does_not_overflow(
         self, dtype: type, drawn: tuple[np.ndarray, np.ndarray]
     ) -> None:
         frame, saliency = drawn[0], drawn[1].astype(dtype)
@@ -211,17 +211,17 @@ class TestHighlight:
         assert (result[~wrapped] == notebook[~wrapped]).all()
         assert (result[wrapped][:, 0] == 255).all()
 
-    def test_the_full_colour_on_black(self) -> None:
+    def test_full_map_on_black_is_the_full_colour(self) -> None:
         frame = np.zeros((1, 1, 3), np.uint8)
         assert highlight(frame, np.ones((1, 1), np.float32), "#3060fF", 1).tolist() == [[[0x30, 0x60, 0xFF]]]
 
 
 class TestOnScreen:
-    def test_a_map_of_the_screen_stays_as_it_is(self) -> None:
+    def test_screen_map_is_not_resized(self) -> None:
         saliency = np.random.default_rng(0).random(SCREEN, np.float32)
         assert (on_screen(saliency, *PLACE) == saliency).all()
 
-    def test_a_map_of_the_observation_lies_on_the_rows_that_the_agent_sees(self) -> None:
+    def test_observation_map_covers_the_rows_that_the_agent_sees(self) -> None:
         placed = on_screen(np.ones(OBSERVATION, np.float32), *PLACE)
         assert placed.shape == SCREEN
         assert placed.dtype == np.float32
@@ -230,7 +230,7 @@ class TestOnScreen:
         assert (placed[BOTTOM:] == 0).all()
 
     @given(st.integers(0, OBSERVATION[0] - 1), st.integers(0, OBSERVATION[1] - 1))
-    def test_an_observed_pixel_is_brightest_on_its_own_pixels(self, row: int, column: int) -> None:
+    def test_observed_pixel_is_brightest_on_its_own_screen_pixels(self, row: int, column: int) -> None:
         saliency = np.zeros(OBSERVATION, np.float32)
         saliency[row, column] = 1
         placed = on_screen(saliency, *PLACE)
@@ -239,7 +239,7 @@ class TestOnScreen:
         assert (placed[own] > placed[~own].max()).all()
 
     @pytest.mark.parametrize("size", [SCREEN, OBSERVATION])
-    def test_gain_multiplies_and_is_cut_to_one(self, size: tuple[int, int]) -> None:
+    def test_gain_multiplies_and_is_clipped_at_one(self, size: tuple[int, int]) -> None:
         saliency = np.zeros(size, np.float32)
         saliency[:40], saliency[40:80] = 0.25, 0.75
         placed = on_screen(saliency, *PLACE, gain=2)
@@ -248,7 +248,7 @@ class TestOnScreen:
         assert (placed == np.minimum(2 * on_screen(saliency, *PLACE), 1)).all()
 
     @given(arrays(np.float32, SCREEN, elements=st.floats(-4, 4, width=32), fill=st.just(0.5)), st.floats(0.01, 100))
-    def test_is_always_within_0_and_1(self, saliency: np.ndarray, gain: float) -> None:
+    def test_map_on_screen_stays_within_0_and_1(self, saliency: np.ndarray, gain: float) -> None:
         placed = on_screen(saliency, *PLACE, gain)
         assert placed.min() >= 0
         assert placed.max() <= 1
@@ -285,29 +285,29 @@ class TestSpotlight:
     def lit(self, frame: np.ndarray, saliency: np.ndarray, colour: str = "#648fff") -> np.ndarray:
         return spotlight(frame, [light(frame, saliency, colour, 0.8)])
 
-    def test_dims_where_the_map_is_dark(self, screens: np.ndarray) -> None:
+    def test_frame_is_dimmed_where_the_map_is_dark(self, screens: np.ndarray) -> None:
         shown = self.lit(screens[0], np.zeros(SCREEN, np.float32)).astype(float)
         assert np.abs(shown.mean(axis=2) - DIMMED * screens[0].mean(axis=2)).max() <= 1
         assert np.ptp(shown, axis=2).max() < DIMMED * np.ptp(screens[0], axis=2).max(), "and greys"
 
     @given(st.tuples(levels, levels, levels))
-    def test_a_bright_pixel_that_is_salient_stays_nearly_as_it_is(self, rgb: tuple[int, int, int]) -> None:
+    def test_salient_bright_pixel_stays_nearly_unchanged(self, rgb: tuple[int, int, int]) -> None:
         frame = np.full((*SCREEN, 3), (255, *rgb[1:]), np.uint8)
         assert difference(self.lit(frame, np.ones(SCREEN, np.float32)), frame) <= 2
 
-    def test_a_black_pixel_that_is_salient_glows(self) -> None:
+    def test_salient_black_pixel_glows(self) -> None:
         frame = np.zeros((*SCREEN, 3), np.uint8)
         shown = self.lit(frame, np.ones(SCREEN, np.float32), "#ffb000")
         assert difference(shown, np.array([0.8 * 0xFF, 0.8 * 0xB0, 0])) <= 1
 
-    def test_the_glow_reaches_around_what_is_salient_and_no_further(self) -> None:
+    def test_glow_stays_near_salient_pixels(self) -> None:
         frame, saliency = np.zeros((*SCREEN, 3), np.uint8), np.zeros(SCREEN, np.float32)
         saliency[100:108, 80:88] = 1
         glowing = self.lit(frame, saliency).any(axis=2)
         assert glowing[97:111, 77:91].all()
         assert glowing.sum() < 22 * 22
 
-    def test_a_map_is_never_shown_darker_than_a_smaller_one(self, screens: np.ndarray) -> None:
+    def test_larger_map_is_never_shown_darker(self, screens: np.ndarray) -> None:
         black = np.zeros_like(screens[0])
         shown = [self.lit(black, np.full(SCREEN, level, np.float32))[100, 80].sum() for level in np.linspace(0, 1, 11)]
         assert shown == sorted(shown)
@@ -318,7 +318,7 @@ class TestSpotlight:
         assert difference(layers["both"], np.minimum(layers["actor"].astype(int) + layers["critic"], 255)) <= 1
 
     @pytest.mark.parametrize("gone", [0, 1, 2], ids=["protan", "deutan", "tritan"])
-    def test_the_two_colours_can_be_told_apart_without_a_kind_of_cone(self, gone: int) -> None:
+    def test_default_colours_differ_for_colour_blind_viewers(self, gone: int) -> None:
         from skimage.color import rgb2lab
 
         # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
@@ -340,7 +340,7 @@ class TestSpotlight:
 
 @pytest.mark.parametrize("zoom", ZOOMS)
 class TestCompose:
-    def test_is_a_yuv420p_picture_of_even_sides(self, zoom: int) -> None:
+    def test_picture_is_yuv420p_with_even_sides(self, zoom: int) -> None:
         for width in (WIDTH, 2 * WIDTH + GAP):
             picture = compose(np.zeros((HEIGHT, width, 3), np.uint8), CAPTION, ["actor"], zoom)
             rows, columns = picture.shape[0] * 2 // 3, picture.shape[1]
@@ -358,7 +358,7 @@ class TestCompose:
         expected = 16 + 219 / 255 * panel @ np.array([0.2126, 0.7152, 0.0722])
         assert np.abs(single - expected).max() < 1
 
-    def test_the_chroma_is_that_of_the_pixel_under_it(self, zoom: int) -> None:
+    def test_chroma_is_that_of_the_pixel_below(self, zoom: int) -> None:
         panel = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
         planes = chroma(compose(panel, CAPTION, ["actor"], zoom))
         assert (planes[:, : STRIP_HEIGHT * zoom // 2] == NEUTRAL).all()
@@ -370,7 +370,7 @@ class TestCompose:
             expected = NEUTRAL + 224 * (colour - brightness) / weight
             assert np.abs(plane[STRIP_HEIGHT * zoom // 2 :] - expected[np.ix_(rows, columns)]).max() < 1
 
-    def test_flat_colours_come_back_from_a_file(self, zoom: int, tmp_path: Path) -> None:
+    def test_flat_colours_survive_encoding(self, zoom: int, tmp_path: Path) -> None:
         path = tmp_path / "bands.mp4"
         encode(path, [compose(flat_bands(), CAPTION, ["actor"], zoom)])
         [picture] = decoded(path)
@@ -379,7 +379,7 @@ class TestCompose:
             assert difference(middle, np.array(colour)) <= 3, colour
 
     @pytest.mark.parametrize("labels", [["breakout"], ["actor", "critic"]])
-    def test_the_caption_never_touches_the_label(self, zoom: int, labels: list[str]) -> None:
+    def test_caption_never_touches_the_label(self, zoom: int, labels: list[str]) -> None:
         panel = np.zeros((HEIGHT, len(labels) * WIDTH, 3), np.uint8)
         long = Caption(step=123456, score=98765, action="UPRIGHTFIRE", value=-1234.56)
         alone = strip(compose(panel, NoCaption(0, 0, "", 0), labels, zoom), zoom)
@@ -388,21 +388,21 @@ class TestCompose:
         assert (together[:, label:] == alone[:, label:]).all()
         assert (together[:, : label // 2] != BACKGROUND).any(), "the step is there"
 
-    def test_a_growing_score_moves_nothing_else(self, zoom: int) -> None:
+    def test_longer_score_moves_no_other_text(self, zoom: int) -> None:
         panel = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         few, many = (strip(compose(panel, replace(CAPTION, score=score), ["a"], zoom), zoom) for score in (9, 864))
         changed = np.flatnonzero((few != many).any(axis=0))
         assert changed.size
         assert np.ptp(changed) < WIDTH * zoom // 4
 
-    def test_labels_longer_than_the_picture_are_cut(self, zoom: int) -> None:
+    def test_labels_wider_than_the_picture_are_cut(self, zoom: int) -> None:
         picture = compose(np.zeros((HEIGHT, WIDTH, 3), np.uint8), CAPTION, ["a long name of an agent " * 9], zoom)
         assert picture.shape[1] == WIDTH * zoom
 
 
 class TestEncoder:
     @pytest.mark.parametrize("fps", [1, 20, 29.97, 30, 60])
-    def test_a_file_holds_every_frame_at_its_rate(self, fps: float, tmp_path: Path) -> None:
+    def test_file_holds_every_frame_at_its_rate(self, fps: float, tmp_path: Path) -> None:
         path = tmp_path / "folder" / "video.mp4"
         count = 40
         captions = (replace(CAPTION, step=step) for step in range(count))
@@ -422,13 +422,13 @@ class TestEncoder:
         assert len(decoded(path)) == count
 
     @pytest.mark.parametrize("zoom", ZOOMS)
-    def test_the_size_follows_zoom(self, zoom: int, tmp_path: Path) -> None:
+    def test_picture_size_follows_zoom(self, zoom: int, tmp_path: Path) -> None:
         path = tmp_path / "video.mp4"
         encode(path, [compose(flat_bands(), CAPTION, ["actor"], zoom)])
         [picture] = decoded(path)
         assert picture.shape == ((HEIGHT + STRIP_HEIGHT) * zoom, WIDTH * zoom, 3)
 
-    def test_the_file_says_which_colours_it_means(self, tmp_path: Path) -> None:
+    def test_file_declares_its_colour_space(self, tmp_path: Path) -> None:
         path = tmp_path / "video.mp4"
         encode(path, [noise(1)])
         with av.open(str(path)) as container:
@@ -439,7 +439,7 @@ class TestEncoder:
             assert context.color_range == limited
 
     @pytest.mark.parametrize("zoom", [1, 2])
-    def test_equal_pictures_are_equal_bytes(self, zoom: int, tmp_path: Path) -> None:
+    def test_equal_pictures_give_equal_bytes(self, zoom: int, tmp_path: Path) -> None:
         paths = [tmp_path / "one.mp4", tmp_path / "other.mp4"]
         for path in paths:
             encode(path, (noise(zoom, seed) for seed in range(3)))
@@ -447,7 +447,7 @@ class TestEncoder:
 
     # An even zoom is encoded where it lies in memory, an odd one is copied first.
     @pytest.mark.parametrize("zoom", [2, 3])
-    def test_a_picture_may_change_once_it_is_added(self, zoom: int, tmp_path: Path) -> None:
+    def test_picture_may_change_after_it_is_added(self, zoom: int, tmp_path: Path) -> None:
         pictures = [noise(zoom, seed) for seed in range(3)]
         encode(tmp_path / "own.mp4", pictures)
         shared = np.empty_like(pictures[0])
@@ -458,7 +458,9 @@ class TestEncoder:
         assert (tmp_path / "own.mp4").read_bytes() == (tmp_path / "shared.mp4").read_bytes()
 
     @pytest.mark.parametrize("zoom", [2, 3])
-    def test_what_moves_comes_back_within_a_few_levels(self, zoom: int, screens: np.ndarray, tmp_path: Path) -> None:
+    def test_moving_pixels_survive_encoding_within_a_few_levels(
+        self, zoom: int, screens: np.ndarray, tmp_path: Path
+    ) -> None:
         rows, columns = np.mgrid[:HEIGHT, :WIDTH]
         pictures = []
         for step, screen in enumerate(screens[:20]):
@@ -472,12 +474,12 @@ class TestEncoder:
         assert np.square(errors).mean() < 0.2
 
     @pytest.mark.parametrize("count", [0, 1, 10])
-    def test_an_error_inside_leaves_nothing(self, count: int, tmp_path: Path) -> None:
+    def test_error_while_encoding_leaves_nothing(self, count: int, tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="in the middle"):
             encode(tmp_path / "video.mp4", noises_that_break_off(count))
         assert list(tmp_path.iterdir()) == []
 
-    def test_an_error_inside_leaves_an_older_file_as_it_was(self, tmp_path: Path) -> None:
+    def test_error_while_encoding_keeps_an_older_file(self, tmp_path: Path) -> None:
         path = tmp_path / "video.mp4"
         path.write_bytes(b"older")
         with pytest.raises(RuntimeError, match="in the middle"):
@@ -487,19 +489,19 @@ class TestEncoder:
 
     # Where the disk fills depends on how much the encoder holds back: while adding, while flushing or while closing.
     @pytest.mark.parametrize("count", [1, 2, 3, 10])
-    def test_a_full_disk_leaves_nothing(self, count: int, tmp_path: Path) -> None:
+    def test_full_disk_leaves_nothing(self, count: int, tmp_path: Path) -> None:
         pictures = [noise(4, seed) for seed in range(count)]
         with (
             files_no_larger_than(200_000),
             pytest.raises(SearchlightError, match="too large") as caught,
         ):
             encode(tmp_path / "video.mp4", pictures)
-        # While the error is still alive: nothing may wait for Python to collect what the error holds.
+        # The error is still alive here, so nothing may depend on garbage collection of what it holds.
         assert list(tmp_path.iterdir()) == [], caught.value
 
 
 class TestRenderGameplay:
-    def test_shows_the_clip_s_frames_with_their_captions(
+    def test_gameplay_shows_the_clip_s_frames_with_captions(
         self, episode_path: Path, screens: np.ndarray, tmp_path: Path
     ) -> None:
         path = tmp_path / "gameplay.mp4"
@@ -520,12 +522,12 @@ class TestRenderGameplay:
             assert difference(luma(pictures[index]), luma(expected(step))) < 30, step
         assert difference(strip(pictures[0], 2), strip(expected(first + 1), 2)) > 60, "captions change"
 
-    def test_a_single_frame(self, episode_path: Path, tmp_path: Path) -> None:
+    def test_clip_of_one_frame_is_rendered(self, episode_path: Path, tmp_path: Path) -> None:
         path = tmp_path / "gameplay.mp4"
         render_gameplay(episode_path, path, clip="demo", frames=(5, 5), zoom=STYLE.zoom, fps=30)
         assert len(decoded(path)) == 1
 
-    def test_a_clip_past_the_end_is_named_and_leaves_nothing(self, episode_path: Path, tmp_path: Path) -> None:
+    def test_clip_past_the_end_is_named_and_leaves_nothing(self, episode_path: Path, tmp_path: Path) -> None:
         with load(episode_path) as episode:
             length = episode.shape("frame")[0]
         with pytest.raises(SearchlightError) as caught:
@@ -537,7 +539,7 @@ class TestRenderGameplay:
         )
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_missing_episode_is_named(self, tmp_path: Path) -> None:
+    def test_missing_episode_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(SearchlightError, match="no such file"):
             render_gameplay(
                 tmp_path / "none", tmp_path / "gameplay.mp4", clip="demo", frames=(0, 1), zoom=STYLE.zoom, fps=30
@@ -546,7 +548,7 @@ class TestRenderGameplay:
 
 
 class TestRenderMethod:
-    def test_maps_of_zeros_give_the_gameplay(self, render: Render, episode_path: Path, tmp_path: Path) -> None:
+    def test_zero_maps_give_the_gameplay(self, render: Render, episode_path: Path, tmp_path: Path) -> None:
         outputs = render("zeros", maps_of(0), maps_of(0))
         gameplay = tmp_path / "gameplay.mp4"
         render_gameplay(episode_path, gameplay, clip="demo", frames=(0, CLIP_FRAMES - 1), zoom=STYLE.zoom, fps=30)
@@ -565,12 +567,12 @@ class TestRenderMethod:
         red, blue = (highlight(screens, maps_of(1), colour, 0.8) for colour in (STYLE.highlight, STYLE.actor))
         expected = {"actor": red, "critic": screens, "both": blue}
         for layer, panels in expected.items():
-            # Neighbours share their colour in a file, so single pixels may be far off and the whole may not.
+            # Neighbours share their chroma, so single pixels may be far off, but the mean may not.
             assert np.abs(shown[layer] - panels).mean() < 3, layer
         assert np.abs(shown["side-by-side"][:, :, :WIDTH] - red).mean() < 3
         assert np.abs(shown["side-by-side"][:, :, WIDTH + GAP :] - screens).mean() < 3
 
-    def test_maps_of_the_observation_leave_the_score_line_alone(self, render: Render, screens: np.ndarray) -> None:
+    def test_observation_maps_leave_the_score_line_unchanged(self, render: Render, screens: np.ndarray) -> None:
         outputs = render("observation", maps_of(1, OBSERVATION), maps_of(0, OBSERVATION))
         shown = without_strip(decoded(outputs["actor"]))
         added = shown[..., 0] - screens[..., 0]
@@ -608,7 +610,7 @@ class TestRenderMethod:
             layer: path.read_bytes() for layer, path in strong.items()
         }
 
-    def test_a_clip_without_maps_is_named_and_leaves_no_video(self, tmp_path: Path, screens: np.ndarray) -> None:
+    def test_clip_without_maps_is_named_and_leaves_no_video(self, tmp_path: Path, screens: np.ndarray) -> None:
         clip = tmp_path / "clip.zarr.zip"
         frames = Variable(("time", "y", "x", "channel"), screens[:2])
         save(

@@ -1,4 +1,4 @@
-"""Small real clips, made step by step without Snakemake."""
+"""Clips made from an episode by the workflow's own steps, without Snakemake."""
 
 from __future__ import annotations
 
@@ -6,38 +6,58 @@ from pathlib import Path
 from typing import Any
 
 from searchlight.clips.collect import collect_clip
-from searchlight.saliency.background import write_background
 from searchlight.saliency.perturb import perturb_block
-from searchlight.saliency.plugins import check
 from searchlight.saliency.score import score_block
 
-WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
-FRAMES = (40, 43)
+# Frames of the clip `demo` that tests share.
+CLIP_FRAMES = (40, 43)
 
 
 def make_clip(
     policy_path: Path,
     episode_path: Path,
     folder: Path,
-    perturber: dict[str, Any],
-    fill: Any,
-    scorer: str,
-    scale: str = "frame",
-) -> list[str]:
-    """Make a clip of an episode's ``FRAMES``, `clip` in a folder beside what it is made from; return what was said."""
-    spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
-    write_background(episode_path, folder / "background", window=30)
+    *,
+    perturbation: dict[str, Any],
+    scorer: dict[str, Any],
+    scale: str,
+    frames: tuple[int, int],
+    background_path: Path | None = None,
+) -> tuple[Path, list[str]]:
+    """Write the stores ``responses``, ``maps`` and ``clip`` of one block; return the clip's path and the notices.
+
+    Args:
+        policy_path: the policy's file.
+        episode_path: the episode's store.
+        folder: where to write.
+        perturbation: as in a config, complete.
+        scorer: as in a config, complete.
+        scale: of the method.
+        frames: first and last; the first must be a multiple of their number.
+        background_path: the background's store, if the perturbation needs it.
+    """
+    first, last = frames
+    block, rest = divmod(first, last - first + 1)
+    assert rest == 0
     perturb_block(
         policy_path,
         episode_path,
         folder / "responses",
-        perturbation=spec,
-        block=10,
-        block_size=4,
-        background_path=folder / "background",
+        perturbation=perturbation,
+        block=block,
+        block_size=last - first + 1,
+        background_path=background_path,
     )
-    score_block(folder / "responses", folder / "maps", scorer=check("scorer", scorer))
-    said: list[str] = []
-    about = {"clip": "demo", "frames": FRAMES, "method": "erase", "scale": scale, "notice": said.append}
-    collect_clip(episode_path, [folder / "maps"], folder / "clip", **about)
-    return said
+    score_block(folder / "responses", folder / "maps", scorer=scorer)
+    notices: list[str] = []
+    collect_clip(
+        episode_path,
+        [folder / "maps"],
+        folder / "clip",
+        clip="demo",
+        frames=frames,
+        method="erase",
+        scale=scale,
+        notice=notices.append,
+    )
+    return folder / "clip", notices

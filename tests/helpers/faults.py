@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of a run: what is made in the end is what a run makes that nobody disturbs.
+"""SIGKILL at random moments of a run: in the end, the results are those of an undisturbed run.
 
 A run is killed, and so is the one that goes on from there, until one comes to its end before its moment; then the next
 begins from nothing. Run as a script, it does so 50 times, and prints what was killed when: `make faults`.
@@ -34,27 +34,27 @@ CONFIG = yaml.safe_dump(
         "video": {"zoom": 1},
     }
 )
-# Snakemake alone; with its jobs; or one job.
+# What is killed: Snakemake alone, Snakemake and its jobs, or one job.
 VICTIMS = ("snakemake", "all", "job")
-# A run's jobs begin after a second, and are done some ten seconds later.
+# Seconds. A run's jobs start after one second and end about ten seconds later.
 LONGEST = 4.5
 
 
 def contents(project: Project) -> dict[str, bytes]:
-    """Return all files of the results, hidden ones included, but for what differs from run to run: logs and times."""
+    """Return all result files and their bytes, without logs and benchmarks, which differ from run to run."""
     root = project.folder / "results"
     found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(("logs/", "benchmarks/"))}
 
 
 def differing(project: Project, reference: dict[str, bytes]) -> list[str]:
-    """Return the results that are not those of a reference, missing and additional ones included."""
+    """Return the names of results that differ from a reference, are missing, or are additional."""
     ours = contents(project)
     return sorted(name for name in ours.keys() | reference.keys() if ours.get(name) != reference.get(name))
 
 
 class Run:
-    """A Snakemake at work in a project, its jobs in processes of their own, with all that it prints in a file."""
+    """A running Snakemake, by fresh Python processes, whose output goes to a file."""
 
     def __init__(self, project: Project) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  as long as the run
@@ -73,7 +73,7 @@ class Run:
         return []
 
     def ended_within(self, seconds: float) -> bool:
-        """Wait for the end, but not for longer than some seconds; return whether it came."""
+        """Wait at most some seconds for the end; return whether the run has ended."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self._process.returncode is not None
@@ -103,7 +103,7 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What was seen: how often what was killed, during which rules' jobs, and what was wrong in the end."""
+    """Counts of kills by victim and by the rules at work, and the results that were wrong."""
 
     killed: Counter[str] = field(default_factory=Counter)
     during: Counter[str] = field(default_factory=Counter)

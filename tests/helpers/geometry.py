@@ -1,4 +1,4 @@
-"""Sizes of the screen and of the observation by ``cv2`` and ``imresize``, as tests know them by themselves."""
+"""Sizes of screen and observation by ``cv2`` and ``imresize``, stated independently of the package."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PACKAGES = ("slurm-wlm", "munge")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 CPUS = 2
-# Before a command: whatever ends the tests ends it too.
+# Prefix of a command that the kernel kills when the tests end.
 TIED = ("setpriv", "--pdeathsig", "KILL")
 
 # Memory is measured every second, and a step that uses more than its job asked for is killed. A job that ends

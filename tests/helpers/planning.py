@@ -1,4 +1,4 @@
-"""Dry runs, of which the jobs are wanted rather than the words.
+"""Dry runs that return the planned jobs.
 
 Run as a script, this module plans the folder that it is run in.
 """

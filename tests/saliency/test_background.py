@@ -162,6 +162,7 @@ def box(x: int, y: int, width: int, height: int, margin: int = 0) -> tuple[slice
     return rows, slice(max(0, x - margin), min(160, x + width + margin))
 
 
+@pytest.mark.slow
 def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(policy_path: Path, tmp_path: Path) -> None:
     """The default clip's agent and seed, its frames and those of the rest of its game."""
     path = tmp_path / "episode"
@@ -188,6 +189,7 @@ def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(poli
         assert maps[:, 57:93][back].sum() < 0.05 * maps.sum()
 
 
+@pytest.mark.slow
 def test_erase_sees_paddles_and_ball_of_pong_and_little_else(tmp_path: Path) -> None:
     fetch_checkpoint(str(real_agent("pong-v4.model.80.tar")), None, None, BUNDLED, tmp_path / "policy", print)
     play_episode(

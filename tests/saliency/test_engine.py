@@ -29,8 +29,8 @@ from searchlight.store.zarr import load
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 WINDOW = {"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}
 PERTURBERS: dict[str, Any] = {
-    "window": {"SlidingWindow": {"window_size": [9, 7], "stride": [13, 11]}},
-    "small radial": {"SlidingRadial": {"radius": [2, 1], "stride": [17, 13], "sigma": [1, 1]}},
+    "window": {"SlidingWindow": {"window_size": [9, 7], "stride": [19, 17]}},
+    "small radial": {"SlidingRadial": {"radius": [2, 1], "stride": [23, 19], "sigma": [1, 1]}},
     "wide radial": {"SlidingRadial": {"radius": [1, 1], "stride": [20, 20], "sigma": [5, 5]}},
     "rise": {"RISEGrid": {"n": 12, "s": 6, "p1": 0.5, "seed": 2}},
     "random": {"RandomGrid": {"n": 8, "s": [9, 12], "p1": 0.7, "seed": 2}},

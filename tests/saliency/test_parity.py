@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 import yaml
 from baseline import notebook_maps
-from helpers.agents import real_agent
+from helpers.agents import STEPS, play_bundled, real_agent
+from helpers.clips import make_clip
 from helpers.project import BUNDLED, ROOT
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.agents.rollout import play_episode
-from searchlight.clips.collect import collect_clip
 from searchlight.config.read import read_config
-from searchlight.saliency.perturb import perturb_block
-from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load
 
 
@@ -28,45 +25,38 @@ def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tup
     settings = read_config(config, ROOT / "config" / "catalogue.yaml")
     method = settings.methods["notebook"]
     perturbation = settings.perturbations[method.perturbation].model_dump(mode="json")
-    perturb_block(
-        policy_path, episode_path, folder / "r", perturbation=perturbation, block=frames[0] // 2, block_size=2
-    )
-    score_block(folder / "r", folder / "s", scorer=method.scorer)
-    collect_clip(
+    path, _ = make_clip(
+        policy_path,
         episode_path,
-        [folder / "s"],
-        folder / "c",
-        clip="x",
-        frames=frames,
-        method="notebook",
+        folder,
+        perturbation=perturbation,
+        scorer=method.scorer,
         scale=method.scale,
-        notice=print,
+        frames=frames,
     )
-    with load(folder / "c") as clip:
+    with load(path) as clip:
         return {layer: clip.read(layer) for layer in ("actor", "critic")}
 
 
-@pytest.mark.parametrize(("agent", "frame"), [("bundled", 1039), ("breakout-v4.model.80.tar", 139)])
-def test_maps_of_the_notebook_preset_are_the_notebook_s(agent: str, frame: int, tmp_path: Path) -> None:
-    source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
-    policy, episode = tmp_path / "policy", tmp_path / "episode"
-    fetch_checkpoint(source, None, None, BUNDLED, policy, print)
-    play_episode(
-        policy,
-        episode,
-        agent="breakout",
-        env="Breakout-v0",
-        preprocessing="cv2",
-        actions="greedy",
-        seed=1,
-        max_steps=frame + 3,
-    )
-    # Our frame 1040 is what the notebook calls 1039.
-    ours = preset_maps(policy, episode, tmp_path, (frame + 1, frame + 2))
+def assert_parity(policy: Path, episode: Path, folder: Path, frame: int) -> None:
+    """Check two frames, of which the notebook calls the first ``frame`` and we the one after it."""
+    ours = preset_maps(policy, episode, folder, (frame + 1, frame + 2))
     for row in range(2):
         actor, critic = notebook_maps(policy, episode, frame + row)
         np.testing.assert_allclose(ours["actor"][row], actor, atol=1e-4)
         np.testing.assert_allclose(ours["critic"][row], critic, atol=1e-4)
+
+
+def test_maps_of_the_notebook_preset_are_the_notebook_s(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    assert_parity(policy_path, episode_path, tmp_path, STEPS - 3)
+
+
+@pytest.mark.slow
+def test_maps_of_a_real_agent_are_the_notebook_s(tmp_path: Path) -> None:
+    policy, episode = tmp_path / "policy", tmp_path / "episode"
+    fetch_checkpoint(str(real_agent("breakout-v4.model.80.tar")), None, None, BUNDLED, policy, print)
+    play_bundled(policy, episode, seed=1, max_steps=142)
+    assert_parity(policy, episode, tmp_path, 139)
 
 
 def test_the_notebook_preset_is_the_notebook_s_own_frames() -> None:

@@ -31,7 +31,7 @@ def everything() -> set[str]:
     return {path.as_posix() for path in Path().rglob("*") if path.is_file()}
 
 
-def test_what_is_not_used_is_found_and_what_is_no_result_is_not() -> None:
+def test_only_unused_results_are_found() -> None:
     old = {"results/maps/a/3.zip", "results/maps/b/1.zip", "results/logs/b.log"}
     own = {
         "results/.gitkeep",
@@ -48,7 +48,7 @@ def test_what_is_not_used_is_found_and_what_is_no_result_is_not() -> None:
     assert not Path("results/maps/b").exists()
 
 
-def test_what_a_killed_job_left_goes_with_its_result() -> None:
+def test_partial_files_are_unused_where_their_result_is() -> None:
     of_unused = {
         "results/maps/a/.partial-3.zip",
         "results/maps/a/.partial-4.zip.d/c/0",
@@ -63,7 +63,7 @@ def test_what_a_killed_job_left_goes_with_its_result() -> None:
     assert everything() == of_used
 
 
-def test_results_on_another_disk_are_results_and_links_stay(tmp_path: Path) -> None:
+def test_results_behind_links_are_found_and_links_stay(tmp_path: Path) -> None:
     write("elsewhere/1.zip", "elsewhere/2.zip", "results/maps/c/1.zip")
     Path("results/maps/b").symlink_to(tmp_path / "elsewhere")
     Path("results/maps/c/2.zip").symlink_to(tmp_path / "elsewhere" / "2.zip")
@@ -82,7 +82,7 @@ def test_results_on_another_disk_are_results_and_links_stay(tmp_path: Path) -> N
     assert Path("elsewhere").is_dir()
 
 
-def test_what_is_used_by_another_path_is_used(tmp_path: Path) -> None:
+def test_file_is_used_if_any_path_to_it_is(tmp_path: Path) -> None:
     write("shared/1.zip", "shared/3.zip", "results/maps/d/4.zip")
     Path("results/maps/a").symlink_to(tmp_path / "shared")
     Path("results/maps/b").symlink_to(tmp_path / "shared")
@@ -92,7 +92,7 @@ def test_what_is_used_by_another_path_is_used(tmp_path: Path) -> None:
     assert everything() == {"shared/1.zip"}
 
 
-def test_links_in_circles_end(tmp_path: Path) -> None:
+def test_circular_links_end(tmp_path: Path) -> None:
     write("results/maps/b/1.zip")
     Path("results/maps/c").symlink_to(tmp_path)
     Path("results/maps/d").symlink_to("/")
@@ -101,7 +101,7 @@ def test_links_in_circles_end(tmp_path: Path) -> None:
     assert unused() == ["results/maps/b/1.zip"]
 
 
-def test_a_folder_of_results_that_is_a_link_is_a_folder(tmp_path: Path) -> None:
+def test_results_folder_may_be_a_link(tmp_path: Path) -> None:
     Path("results").rmdir()
     Path("large").mkdir()
     Path("results").symlink_to(tmp_path / "large")

@@ -1,4 +1,4 @@
-"""Stores: what is written chunk by chunk is what zarr itself would have written, in one file of equal bytes."""
+"""Stores: chunk by chunk, the writer makes the entries that zarr makes, and equal data give equal bytes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write(path: Path, data: np.ndarray, chunks: tuple[int, ...], rows: int, attr
 
 @settings(deadline=None)
 @given(arrays_and_chunks())
-def test_every_entry_is_the_one_that_zarr_writes(
+def test_entries_equal_those_that_zarr_writes(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[np.ndarray, tuple[int, ...], int]
 ) -> None:
     data, chunks, rows = drawn
@@ -80,20 +80,20 @@ def test_every_entry_is_the_one_that_zarr_writes(
     np.testing.assert_array_equal(read, data)
 
 
-def test_equal_contents_are_equal_bytes_however_they_are_appended(tmp_path: Path) -> None:
+def test_bytes_do_not_depend_on_how_rows_are_appended(tmp_path: Path) -> None:
     data = np.random.default_rng(0).random((40, 7))
     for rows in (1, 3, 16, 40):
         write(tmp_path / f"{rows}", data, (16, 7), rows, {})
     assert len({(tmp_path / f"{rows}").read_bytes() for rows in (1, 3, 16, 40)}) == 1
 
 
-def test_zeros_are_written_as_any_other_chunk(tmp_path: Path) -> None:
+def test_chunks_of_zeros_are_written(tmp_path: Path) -> None:
     save(tmp_path / "zeros", {"zeros": Variable(("time",), np.zeros(CHUNK_FRAMES + 1))}, {})
     assert {"zeros/c/0", "zeros/c/1"} <= entries(tmp_path / "zeros").keys()
 
 
 @pytest.mark.parametrize("rows", [np.zeros((2, 4)), np.zeros(3), np.zeros((2, 3, 1))])
-def test_rows_of_another_shape_are_refused_and_leave_nothing(tmp_path: Path, rows: np.ndarray) -> None:
+def test_rows_of_a_wrong_shape_are_refused_and_leave_nothing(tmp_path: Path, rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"data: rows of .* in an array of \(3,\)"), create(tmp_path / "x") as writer:
         writer.array("data", ("time", "y"), (3,), np.float32, (2, 3)).append(rows)
     assert list(tmp_path.iterdir()) == []
@@ -108,7 +108,7 @@ def peak_megabytes(work: Any) -> float:
         tracemalloc.stop()
 
 
-def test_an_array_of_any_length_needs_the_memory_of_a_chunk(tmp_path: Path) -> None:
+def test_writing_an_array_needs_the_memory_of_a_chunk(tmp_path: Path) -> None:
     frame = np.zeros((1, MEGABYTE), np.uint8)
 
     def append_a_hundred_megabytes() -> None:
@@ -120,7 +120,7 @@ def test_an_array_of_any_length_needs_the_memory_of_a_chunk(tmp_path: Path) -> N
     assert peak_megabytes(append_a_hundred_megabytes) < 20
 
 
-def test_an_episode_of_any_length_needs_the_memory_of_a_chunk(policy_path: Path, tmp_path: Path) -> None:
+def test_playing_an_episode_needs_the_memory_of_a_chunk(policy_path: Path, tmp_path: Path) -> None:
     settings = {"agent": "a", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
     steps = 12 * CHUNK_FRAMES
     raw = steps * 210 * 160 * 3 / MEGABYTE

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.workflow
 CONFIG = edited(("clips/small/frames", [10, 20]), ("clips/small/methods", ["occlusion"]))
 BLOCK = "results/saliency/breakout/seed-1/occlusion/1.zarr.zip"
 RESPONSES = "results/responses/breakout/seed-1/window/1.zarr.zip"
-# Snakemake with the plugin's pause between two looks at the queue, which grows by ten seconds a time, kept at one.
+# Snakemake, whose Slurm plugin asks for the queue every second. The plugin waits ten seconds longer each time.
 IMPATIENT = """
 from snakemake.cli import main
 from snakemake_executor_plugin_slurm import Executor
@@ -93,7 +93,7 @@ class Run:
 
 
 def contents(project: Project) -> dict[str, bytes]:
-    """Return all files of a project but those of Snakemake and Python; of logs and benchmarks the names alone."""
+    """Return a project's files and their bytes, without caches. Logs and benchmarks differ from run to run: empty."""
     found = {}
     for path in sorted(project.folder.rglob("*")):
         name = str(path.relative_to(project.folder))
@@ -111,7 +111,7 @@ def assert_completed(run: Run, unfinished: Project, finished: Project) -> None:
 
 
 def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
-    """Return what the jobs of each rule ask for at an attempt."""
+    """Return the resources that each rule requests at an attempt."""
     options = ("--dry-run", "--forceall", "--workflow-profile", "none", "--attempt", str(attempt))
     done = project.completed(*options, config=CONFIG)
     rules = re.findall(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)", done.stdout + done.stderr)
@@ -122,7 +122,7 @@ def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
     }
 
 
-def test_every_attempt_is_given_twice_as_much(finished: Project) -> None:
+def test_every_attempt_asks_for_twice_the_resources(finished: Project) -> None:
     first = resources(finished, 1)
     assert len(first) == 10
     for attempt, factor in ((2, 2), (3, 4)):
@@ -133,12 +133,12 @@ def test_every_attempt_is_given_twice_as_much(finished: Project) -> None:
         assert asked.keys() == {"mem_mb", "runtime"}
 
 
-def test_another_attempt_is_no_reason_to_run_again(finished: Project) -> None:
+def test_another_attempt_plans_nothing(finished: Project) -> None:
     done = finished.snakemake("--dry-run", "--attempt", "2", config=CONFIG)
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-def test_the_profiles_agree_on_what_is_rerun() -> None:
+def test_profiles_agree_on_rerun_triggers() -> None:
     local, cluster = (
         yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
     )
@@ -148,16 +148,16 @@ def test_the_profiles_agree_on_what_is_rerun() -> None:
 
 
 @pytest.mark.cluster
-def test_a_run_on_slurm_equals_a_local_one(slurm: LocalSlurm, finished: Project, tmp_path: Path) -> None:
+def test_run_on_slurm_equals_local_run(slurm: LocalSlurm, finished: Project, tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    # A home that nobody can have, not even root: nodes need nothing but the project's folder.
+    # This home cannot exist, because nodes must need only the project's folder.
     elsewhere = {"HOME": "/dev/null/home", "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = Run(project, slurm, **elsewhere)
     status, output = run.finish()
     assert status == 0, output
-    # The episode with its background, the blocks, the gameplay, the clip.
+    # Four Slurm jobs: the episode with its background, the blocks, the gameplay, the clip.
     assert list(run.jobs().values()) == ["COMPLETED"] * 4
     assert contents(project) == contents(finished)
     assert not list(temporary.iterdir())
@@ -165,7 +165,7 @@ def test_a_run_on_slurm_equals_a_local_one(slurm: LocalSlurm, finished: Project,
 
 
 @pytest.mark.cluster
-def test_a_cancelled_job_is_run_again_and_so_is_a_run_that_gave_up(
+def test_cancelled_job_is_retried_and_stopped_run_continues(
     slurm: LocalSlurm, finished: Project, unfinished: Project
 ) -> None:
     run = Run(unfinished, slurm, BLOCK, "--retries", "1")
@@ -181,7 +181,7 @@ def test_a_cancelled_job_is_run_again_and_so_is_a_run_that_gave_up(
 
 
 @pytest.mark.cluster
-def test_a_run_outlives_the_node_s_daemon(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
+def test_run_survives_restart_of_slurmd(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
     run = Run(unfinished, slurm, BLOCK)
     number = run.running_job()
     slurm.kill_node()
@@ -193,7 +193,7 @@ def test_a_run_outlives_the_node_s_daemon(slurm: LocalSlurm, finished: Project, 
 
 @pytest.mark.cluster
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_batch_for_a_gpu_asks_for_one_and_says_where_there_is_none(slurm: LocalSlurm, unfinished: Project) -> None:
+def test_gpu_job_requests_a_gpu_and_fails_in_one_line_without_one(slurm: LocalSlurm, unfinished: Project) -> None:
     both = (RESPONSES, RESPONSES.replace("1.zarr", "2.zarr"))
     run = Run(unfinished, slurm, *both, "--retries", "0", "--config", "device=cuda")
     status, output = run.finish()
@@ -206,7 +206,7 @@ def test_a_batch_for_a_gpu_asks_for_one_and_says_where_there_is_none(slurm: Loca
 
 
 @pytest.mark.cluster
-def test_a_job_over_its_memory_is_given_more(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
+def test_job_over_its_memory_is_retried_with_more(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
     rules = unfinished.folder / "workflow" / "rules" / "saliency.smk"
     text = rules.read_text()
     assert text.count("mem_mb=growing(1000)") == 3

@@ -67,7 +67,7 @@ def mine(finished: Project, tmp_path: Path) -> Project:
 
 
 def read_all(path: Path) -> Any:
-    """Return all that the next jobs could read from a result, as what can be compared."""
+    """Return all that jobs read from a result, in a form that can be compared."""
     if path.name.endswith(".zarr.zip"):
         with load(path) as store:
             arrays = {name: (store.dimensions(name), *frozen(store.read(name))) for name in store.names()}
@@ -86,7 +86,7 @@ def frozen(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
 
 
 def read_changed(kind: str, content: bytes) -> Any:
-    """Return what is read from a result with other bytes, or None where that is an error that names the file."""
+    """Return what is read from a result with changed bytes, or None if reading is an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(RESULTS[kind]).name)
         path.write_bytes(content)
@@ -100,16 +100,14 @@ def read_changed(kind: str, content: bytes) -> Any:
 
 
 def places(length: int) -> st.SearchStrategy[int]:
-    """Bytes anywhere; as often near an end, where formats keep their directories."""
+    """Return positions anywhere, and as often near both ends, where formats keep their directories."""
     ends = st.integers(0, min(length, 2000) - 1)
     return st.one_of(st.integers(0, length - 1), ends, ends.map(lambda place: length - 1 - place))
 
 
 @pytest.mark.workflow
 @pytest.mark.parametrize("kind", RESULTS)
-def test_a_changed_byte_is_an_error_or_changes_nothing(
-    finished: Project, reference: dict[str, bytes], kind: str
-) -> None:
+def test_changed_byte_is_an_error_or_changes_nothing(finished: Project, reference: dict[str, bytes], kind: str) -> None:
     whole = reference[RESULTS[kind]]
     expected = read_all(finished.folder / "results" / RESULTS[kind])
 
@@ -125,7 +123,7 @@ def test_a_changed_byte_is_an_error_or_changes_nothing(
 
 @pytest.mark.workflow
 @pytest.mark.parametrize("kind", RESULTS)
-def test_a_result_that_is_cut_off_is_an_error(reference: dict[str, bytes], kind: str) -> None:
+def test_truncated_result_is_an_error(reference: dict[str, bytes], kind: str) -> None:
     whole = reference[RESULTS[kind]]
 
     @settings(max_examples=20, deadline=None, database=None)
@@ -137,7 +135,7 @@ def test_a_result_that_is_cut_off_is_an_error(reference: dict[str, bytes], kind:
     assert read_changed(kind, b"") is None
 
 
-def test_a_chunk_that_is_missing_is_not_taken_for_zeros(tmp_path: Path) -> None:
+def test_missing_chunk_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "whole", {"data": Variable(("time",), np.ones(40))}, {})
     with zipfile.ZipFile(tmp_path / "whole") as whole, zipfile.ZipFile(tmp_path / "less", "w") as less:
         for name in whole.namelist():
@@ -147,7 +145,7 @@ def test_a_chunk_that_is_missing_is_not_taken_for_zeros(tmp_path: Path) -> None:
         pass
 
 
-def test_two_that_write_one_result_leave_that_of_the_last_to_begin(tmp_path: Path) -> None:
+def test_last_job_to_start_writing_a_result_wins(tmp_path: Path) -> None:
     path = tmp_path / "result"
     first, second = written_whole(path), written_whole(path)
     first.__enter__().write_text("first")
@@ -172,7 +170,7 @@ def write_store(path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1000, 60_000])
 @pytest.mark.parametrize("write", [write_text, write_store])
-def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing(
+def test_full_disk_error_names_the_file_and_leaves_nothing(
     tmp_path: Path, write: Callable[[Path], None], size: int
 ) -> None:
     path = tmp_path / "deep" / "result"
@@ -184,13 +182,13 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing(
     assert [file.name for file in path.parent.iterdir()] == ["result"]
 
 
-def test_an_error_of_what_is_written_stays_what_it_is(tmp_path: Path) -> None:
+def test_error_inside_written_whole_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="elsewhere"), written_whole(tmp_path / "result"):
         Path("elsewhere").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone does it")
-def test_a_job_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_job_ends_with_its_parent_process(tmp_path: Path) -> None:
     job = f"from searchlight.job import job\nwith job('rule', {str(tmp_path / 'log')!r}):\n    print('on', flush=True)"
     start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {job + '; import time; time.sleep(99)'!r}])"
     parent = subprocess.Popen([sys.executable, "-c", start], cwd=ROOT / "scripts")
@@ -201,7 +199,7 @@ def test_a_job_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the job has ended")
 
 
-def test_a_lock_says_whose_it_is_and_what_to_type(tmp_path: Path) -> None:
+def test_lock_error_names_its_owner_and_the_command_to_type(tmp_path: Path) -> None:
     memory = tmp_path / ".snakemake"
     check_alone(memory)
     (memory / "locks").mkdir(parents=True)
@@ -209,7 +207,7 @@ def test_a_lock_says_whose_it_is_and_what_to_type(tmp_path: Path) -> None:
     (memory / "locks" / "0.output.lock").touch()
     with pytest.raises(SearchlightError, match=rf"^{memory}/locks: found .* killed, .*, type: snakemake --unlock"):
         check_alone(memory)
-    # A process that was called as Snakemake is.
+    # A process with the command line of a Snakemake.
     at_work = subprocess.Popen([sys.executable, "-c", "input()", "-m", "snakemake"], cwd=tmp_path, stdin=-1)
     try:
         with pytest.raises(SearchlightError, match=rf"^{memory}/locks: found another .*\(process {at_work.pid}\)"):
@@ -219,7 +217,7 @@ def test_a_lock_says_whose_it_is_and_what_to_type(tmp_path: Path) -> None:
 
 
 def lines_of(done: subprocess.CompletedProcess[str], project: Project) -> list[str]:
-    """Return what a failed run printed, once it is sure that there is no traceback, also in no log."""
+    """Check that a run failed without a traceback, in its output or a log; return its output's lines."""
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert "Traceback" not in output
@@ -229,19 +227,19 @@ def lines_of(done: subprocess.CompletedProcess[str], project: Project) -> list[s
 
 
 def assert_said(lines: list[str], start: str) -> None:
-    """Check that one line begins so and is whole; Snakemake's logger shows the log once more, folded."""
+    """Check that exactly one whole line begins so. Snakemake's logger shows the log a second time, folded."""
     assert len({line for line in lines if line.startswith(start) and line.endswith(".log)")}) == 1, lines
 
 
 def assert_recovers(project: Project, reference: dict[str, bytes]) -> None:
-    """Check that the next run completes, with the right results; what they were made from may stay missing."""
+    """Check that the next run completes with the right results. Inputs of finished results may stay missing."""
     project.completed(config=CONFIG)
     ours = contents(project)
     assert [name for name in differing(project, reference) if name in ours or name.startswith("clips/")] == []
 
 
 @pytest.mark.workflow
-def test_two_at_once_and_a_killed_one_are_one_line_that_says_what_to_do(project: Project) -> None:
+def test_second_or_killed_run_is_one_line_with_the_remedy(project: Project) -> None:
     first = Run(project)
     wait_until(lambda: any((project.folder / ".snakemake/locks").glob("*.lock")), "the first has locked the folder")
     refused = lines_of(project.snakemake(config=CONFIG, python=sys.executable), project)
@@ -259,13 +257,13 @@ def test_two_at_once_and_a_killed_one_are_one_line_that_says_what_to_do(project:
 
 
 @pytest.mark.workflow
-def test_what_is_made_after_kills_is_what_is_made_without(project: Project, reference: dict[str, bytes]) -> None:
+def test_results_after_kills_equal_undisturbed_results(project: Project, reference: dict[str, bytes]) -> None:
     seed = random.randrange(10**6)  # noqa: S311  no secret
     assert kill_until_done(project, reference, seed, most=len(VICTIMS)).wrong == [], seed
 
 
 @pytest.mark.workflow
-def test_damaged_results_are_named_and_made_again_once_deleted(mine: Project, reference: dict[str, bytes]) -> None:
+def test_damaged_results_are_named_and_made_again_after_deletion(mine: Project, reference: dict[str, bytes]) -> None:
     root = mine.folder / "results"
     cut, flipped = (RESULTS["responses"].replace("/1.", f"/{block}.") for block in (0, 1))
     (root / cut).write_bytes(reference[cut][: len(reference[cut]) // 2])
@@ -278,7 +276,7 @@ def test_damaged_results_are_named_and_made_again_once_deleted(mine: Project, re
     for name in (cut, flipped):
         assert_said(lines, f"score: results/{name}: {DAMAGED}")
         (root / name).unlink()
-    # And, at the other end, a video that the page is made of.
+    # The same at the end of the pipeline: a video of the page.
     (root / RESULTS["video"]).write_bytes(b"")
     lines = lines_of(mine.snakemake(config=CONFIG), mine)
     assert_said(lines, f"page: results/{RESULTS['video']}: {DAMAGED}")
@@ -287,7 +285,7 @@ def test_damaged_results_are_named_and_made_again_once_deleted(mine: Project, re
 
 
 @pytest.mark.workflow
-def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: dict[str, bytes]) -> None:
+def test_disk_full_during_a_run_is_one_line(mine: Project, reference: dict[str, bytes]) -> None:
     store = RESULTS["clip"]
     (mine.folder / "results" / store).unlink()
     with files_no_larger_than(len(reference[store]) - 1):
@@ -299,9 +297,9 @@ def test_a_disk_that_is_full_during_a_run_is_one_line(mine: Project, reference: 
 
 
 @pytest.mark.workflow
-def test_a_folder_of_results_that_is_read_only_is_an_error_that_names_it(project: Project) -> None:
+def test_read_only_results_folder_is_named(project: Project) -> None:
     run = command(*project.overlay(CONFIG), python=sys.executable)
-    if os.geteuid() == 0:  # whom permissions bind only without this power
+    if os.geteuid() == 0:  # permissions bind root only without this capability
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv")
         run = ["setpriv", "--bounding-set", "-dac_override", *run]
@@ -316,8 +314,8 @@ def test_a_folder_of_results_that_is_read_only_is_an_error_that_names_it(project
 
 
 @pytest.mark.workflow
-def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, bytes]) -> None:
-    # From before the clock was set back: an edit is older than all that was made.
+def test_changed_file_dates_change_no_result(mine: Project, reference: dict[str, bytes]) -> None:
+    # All results are newer than the edit, as after the clock was set back.
     for path in (mine.folder / "results").rglob("*"):
         date(path, 10**6)
     script = mine.folder / "scripts/render.py"
@@ -329,7 +327,7 @@ def test_dates_that_jump_change_no_result(mine: Project, reference: dict[str, by
     config.write_text(yaml.safe_dump(edited))
     assert plan(mine.folder) == {"render/small/erase", "page/small"}
     script.write_text(before)
-    # Each a date of its own in the past, and one in the future.
+    # Each file gets its own date in the past, and one file a date in the future.
     chance = random.Random(0)  # noqa: S311  no secret
     for path in (mine.folder / "results").rglob("*"):
         date(path, -chance.uniform(0, 10**6))
@@ -351,7 +349,7 @@ def date(path: Path, seconds: float) -> None:
 
 
 @pytest.mark.workflow
-def test_of_five_clips_the_four_good_ones_are_made(mine: Project) -> None:
+def test_bad_clip_does_not_stop_the_good_ones(mine: Project) -> None:
     config = yaml.safe_load(CONFIG)
     agent = {"checkpoint": "nothing.tar", "env": "Breakout-v0", "preprocessing": "cv2"}
     config["agents"] = {"bad": agent}

@@ -1,4 +1,4 @@
-"""What holds for all rules, scripts and dependencies."""
+"""House rules: what all rules, scripts and dependencies must satisfy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pins() -> dict[str, str]:
     return {normalised(line): line.partition("==")[2] for line in lines}
 
 
-# Their rules make no results, so no code is theirs to track.
+# These rules make no results, so their code needs no lineage.
 TARGETS = {"list_unused", "delete_unused"}
 
 
@@ -41,7 +41,7 @@ def test_every_script_has_its_rule() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
+def test_every_rule_has_log_benchmark_resources_and_lineage(rule: str) -> None:
     text = RULES[rule]
     for directive in (
         "log:",
@@ -56,14 +56,14 @@ def test_every_rule_logs_and_says_what_it_needs(rule: str) -> None:
     assert re.search(r'conda:\n +"../../environment.yml"', text)
 
 
-def test_rules_hold_no_functions() -> None:
+def test_rules_contain_no_functions() -> None:
     for rule, text in RULES.items():
         assert "lambda" not in text, rule
         assert "def " not in text, rule
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_is_a_door(path: Path) -> None:
+def test_scripts_are_short_and_define_nothing(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 40
     assert not re.search(r"^(def|class) ", path.read_text(), re.MULTILINE)
 
@@ -75,7 +75,7 @@ def test_pre_commit_checks_what_make_check_does() -> None:
     assert made == [re.match(r"ruff \w+|snakemake --lint|\S+", hook["entry"])[0] for hook in hooks]
 
 
-def test_conda_users_get_the_same_direct_dependencies_at_the_same_versions() -> None:
+def test_environment_yml_has_the_pinned_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     direct = {normalised(requirement) for requirement in project["dependencies"]}
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
@@ -89,7 +89,7 @@ def test_every_dependency_is_pinned() -> None:
     assert not {normalised(requirement) for requirement in wanted} - pins().keys()
 
 
-def test_the_environment_is_the_pinned_one() -> None:
+def test_installed_versions_are_the_pinned_ones() -> None:
     from importlib.metadata import distributions
 
     installed = {normalised(one.metadata["Name"]): one.version.partition("+")[0] for one in distributions()}
@@ -97,7 +97,7 @@ def test_the_environment_is_the_pinned_one() -> None:
         assert installed.get(name, version) == version, name
 
 
-def test_the_bundled_agent_is_the_one_on_its_card() -> None:
+def test_bundled_agent_has_the_digest_on_its_card() -> None:
     import hashlib
 
     card = (ROOT / "resources" / "agents" / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""Results say what they were made from: it is read where Snakemake has no record of them."""
+"""Each result holds its lineage, which is read where Snakemake has no record of the result."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_results_of_another_config_are_made_again(
     assert planned(project) == expected
 
 
-def test_results_that_say_nothing_are_made_again(finished: Project, tmp_path: Path) -> None:
+def test_results_without_lineage_are_made_again(finished: Project, tmp_path: Path) -> None:
     project = without_records(finished, tmp_path)
     (page,) = (project.folder / "results").glob("clips/*/index.html")
     page.write_text(page.read_text(encoding="utf-8").rpartition("<!--")[0], encoding="utf-8")
     assert planned(project) == {"page": 1}
 
 
-def test_a_run_without_records_makes_what_changed_and_then_nothing(finished: Project, tmp_path: Path) -> None:
+def test_run_without_records_makes_what_changed_and_then_nothing(finished: Project, tmp_path: Path) -> None:
     project = without_records(finished, tmp_path)
     configure(project, ("methods/occlusion/scale", "none"))
     project.completed()

@@ -58,7 +58,7 @@ BASE: dict[str, Any] = {
 
 
 def jobs(*given: dict[str, int], **more: int) -> dict[str, int]:
-    """Return numbers of jobs by rule, added up."""
+    """Return the sum of some counts of jobs by rule."""
     return dict(sum((Counter(one) for one in (*given, more)), Counter()))
 
 
@@ -78,7 +78,7 @@ MINE_PLAYED = jobs(
     {"render": 1, "render_gameplay": 1, "page": 1},
 )
 MINE_BLOCKS = {"background": 1, "perturb": 2, "score": 2}
-# The perturbation that hides things behind a background, of both agents, but for the backgrounds.
+# From the responses to the perturbation with a background on, of both agents, without the backgrounds themselves.
 FROM_BLUR = {"perturb": 5, "score": 5, "collect": 2, "render": 2, "page": 2}
 PLAYED = jobs(BREAKOUT_PLAYED, MINE_PLAYED)
 FETCHED = jobs(PLAYED, fetch_checkpoint=2)
@@ -123,7 +123,7 @@ def archive(path: Path, *biases: float) -> None:
 
 
 def renewed(path: Path) -> None:
-    """Put other weights in the place of those that were fetched, of a date long ago."""
+    """Replace the weights that were fetched by others, with an old date."""
     archive(path, 5.0, 6.0)
     os.utime(path, (10**9, 10**9))
 
@@ -134,7 +134,7 @@ def pin(folder: Path) -> str:
 
 
 def replaced(old: str, new: str) -> Callable[[Path], None]:
-    """Return what replaces a text that a file holds once."""
+    """Return an edit that replaces a text, which a file must hold exactly once."""
 
     def replace(path: Path) -> None:
         text = path.read_text(encoding="utf-8")
@@ -417,25 +417,47 @@ BUNDLED_FILES = {
 }
 
 
-def uses(script: Path, file: Path) -> bool:
-    """Return whether a script's results depend on a file: it imports it, or its registries' members do."""
+# Of each method, the members of registries that the base config names, and what a change of its responses plans.
+METHODS: dict[str, tuple[dict[str, str], dict[str, int]]] = {
+    "occlusion": (
+        {"fills": "level", "perturbers": "sliding_window", "scorers": "occlusion_scoring"},
+        {"perturb": 3, "score": 3, "collect": 2, "render": 2, "page": 2},
+    ),
+    "greydanus": (
+        {"fills": "background", "perturbers": "sliding_radial", "scorers": "squared_difference"},
+        FROM_BLUR,
+    ),
+}
+
+
+def uses(script: Path, file: Path, method: str) -> bool:
+    """Return whether a script's results by a method depend on a file: it imports it, or its registries' members do."""
+    members = {f"saliency/{folder}": [f"{name}.py"] for folder, name in METHODS[method][0].items()}
+    members["agents/networks"] = [path.name for path in registry.files("agents/networks")]
+    members["agents/preprocessings"] = ["cv2.py"]
     roots = [script]
-    for folder, members in (
-        ("agents/networks", list(registry.files("agents/networks"))),
-        ("agents/preprocessings", [registry.file_of("agents/preprocessings", "cv2")]),
-    ):
+    for folder, names in members.items():
         if registry.PACKAGE / folder / "__init__.py" in closure(script):
-            roots += [member for member in members if member is not None]
+            roots += [registry.PACKAGE / folder / name for name in names]
     return any(file == root or file in closure(root) for root in roots)
+
+
+def planned_by(script: Path, file: Path) -> dict[str, int]:
+    """Return what an edit of a file plans because of a script."""
+    using = [method for method in METHODS if uses(script, file, method)]
+    if len(using) < len(METHODS) and using:
+        of_method = METHODS[using[0]][1]
+        return {rule: count for rule, count in of_method.items() if rule in PLANNED[script.stem]}
+    return PLANNED[script.stem] if using else {}
 
 
 def modules() -> dict[str, Edit]:
     """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
     scripts, rows = ROOT / "scripts", {}
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
-        using = [PLANNED[script.stem] for script in sorted(scripts.glob("*.py")) if uses(script, path)]
+        using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
         name = path.relative_to(scripts).as_posix()
-        # What two scripts plan both is planned once.
+        # A job that two scripts plan counts once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))
         then = MINE_BLOCKS if planned.get("rollout") else {}
         if then:
@@ -503,7 +525,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[set[Job]]]]:
-    """The dry runs of all rows, on their way."""
+    """The dry runs of all rows, already started."""
     folder = tmp_path_factory.mktemp("plans")
     with ThreadPoolExecutor(2) as workers:
         started = {}
@@ -518,12 +540,12 @@ def plans(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_dry_run_plans_what_must_run_and_nothing_else(plans: dict[str, Future[set[Job]]], name: str) -> None:
+def test_dry_run_plans_exactly_the_expected_jobs(plans: dict[str, Future[set[Job]]], name: str) -> None:
     assert count(plans[name].result()) == TABLE[name].jobs
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
+def test_edited_run_runs_planned_jobs_and_equals_a_fresh_run(
     finished: Project, plans: dict[str, Future[set[Job]]], tmp_path: Path, bundle: str
 ) -> None:
     rows = {name: edit for name, edit in TABLE.items() if edit.bundle == bundle}
@@ -544,11 +566,11 @@ def test_an_edited_run_runs_what_was_planned_and_equals_a_fresh_one(
             assert filecmp.cmp(path, results(fresh)[name], shallow=False), name
 
 
-def test_a_third_of_the_table_is_run() -> None:
+def test_a_third_of_the_rows_is_run() -> None:
     assert 3 * sum(edit.bundle is not None for edit in TABLE.values()) >= len(TABLE) >= 25
 
 
-def test_the_table_edits_every_key_of_the_config() -> None:
+def test_rows_edit_every_key_of_the_config() -> None:
     models: dict[str, type[BaseModel]] = {
         "agents": Agent,
         "perturbations": Perturbation,
@@ -566,7 +588,7 @@ def test_the_table_edits_every_key_of_the_config() -> None:
     assert keys - edited == set()
 
 
-def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_path: Path) -> None:
+def test_checkout_with_new_dates_plans_nothing(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     for path in project.folder.rglob("*"):
         if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
@@ -574,7 +596,7 @@ def test_a_checkout_that_changes_all_dates_runs_nothing(finished: Project, tmp_p
     assert plan(project.folder) == set()
 
 
-def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finished: Project, tmp_path: Path) -> None:
+def test_failed_job_is_planned_again_although_old_maps_exist(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     edit_project(project, TABLE["fill"])
     response = "results/responses/breakout/seed-1/window/1.zarr.zip"
@@ -583,19 +605,19 @@ def test_a_job_that_failed_is_not_forgotten_because_its_old_maps_are_there(finis
     assert count(plan(project.folder)) == TABLE["fill"].jobs
 
 
-def test_blocks_of_an_open_end_are_used_up_to_the_episode_s_end(finished: Project, tmp_path: Path) -> None:
+def test_blocks_past_the_end_of_the_episode_are_unused(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     edit_project(project, Edit({}, {"clips/whole/max_steps": 40}))
     past, far = (f"results/responses/mine/seed-3/blur/{block}.zarr.zip" for block in (2, 5))
     for path in (past, far):
         (project.folder / path).touch()
     assert project.snakemake("list_unused").stdout.split() == [past, far]
-    # Played again since it was counted: how long it is, nobody knows.
+    # The episode is newer than its length, so its length is unknown.
     (project.folder / "results/episodes/mine/seed-3.zarr.zip").touch()
     assert project.snakemake("list_unused").stdout.split() == [far]
 
 
-def test_a_damaged_length_is_one_line(finished: Project, tmp_path: Path) -> None:
+def test_damaged_length_is_one_line(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "project")
     (project.folder / "results/episodes/mine/seed-3.length").write_text("")
     done = project.snakemake()

@@ -1,4 +1,4 @@
-"""Results in a bucket: the same run with an S3 server, here one on loopback, in place of the folder of results."""
+"""Results in a bucket: the same run, with an S3 server on this machine in place of the folder of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORAGE = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3:/
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[None]:
-    """An S3 server, named in the environment as a user names it."""
+    """An S3 server, whose address is in the environment as users set it."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -56,19 +56,19 @@ def results(contents: dict[str, bytes]) -> dict[str, bytes]:
     return {path: text for path, text in contents.items() if not path.startswith(("results/logs", "results/bench"))}
 
 
-def test_a_run_with_results_in_a_bucket_equals_a_local_one(remote: Project, tmp_path: Path) -> None:
+def test_run_in_a_bucket_equals_local_run(remote: Project, tmp_path: Path) -> None:
     local = new_project(tmp_path / "local")
     local.completed(config=CONFIG)
     made = [path for path in (local.folder / "results").rglob("*") if path.is_file()]
     expected = {path.relative_to(local.folder).as_posix(): path.read_bytes() for path in made}
     assert stored().keys() == expected.keys()
     assert results(stored()) == results(expected)
-    # Of results nothing is left on this machine, and of the project nothing is in the bucket.
+    # No result is left on this machine, and no file of the project is in the bucket.
     assert not (remote.folder / "results").exists()
     assert not list((remote.folder / ".snakemake" / "storage").rglob("*.zarr.zip"))
 
 
-def test_a_second_run_plans_nothing_nor_does_a_fresh_checkout(remote: Project, tmp_path: Path) -> None:
+def test_second_run_and_fresh_checkout_plan_nothing(remote: Project, tmp_path: Path) -> None:
     fresh = new_project(tmp_path / "fresh")
     for path in fresh.folder.rglob("*"):
         os.utime(path)
@@ -77,7 +77,7 @@ def test_a_second_run_plans_nothing_nor_does_a_fresh_checkout(remote: Project, t
         assert "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
-def test_a_fresh_checkout_with_another_config_plans_what_is_of_another(remote: Project, tmp_path: Path) -> None:
+def test_fresh_checkout_with_another_config_plans_what_differs(remote: Project, tmp_path: Path) -> None:
     fresh = new_project(tmp_path / "fresh")
     other = edited(*SMALL, ("methods/occlusion/scale", "none"))
     done = fresh.snakemake(*STORAGE, "--dry-run", config=other)

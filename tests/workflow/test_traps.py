@@ -1,4 +1,4 @@
-"""Where the workflow is run from, by whom, and what Snakemake and YAML make of a config before it is seen."""
+"""Unusual uses: other folders, other workflows, unusual paths, and values that Snakemake or YAML read differently."""
 
 from __future__ import annotations
 
@@ -36,13 +36,10 @@ def completed(folder: Path, *arguments: str) -> str:
     return done.stderr + done.stdout
 
 
-# 1 and 3
-
-
 @pytest.mark.workflow
 @pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
 @pytest.mark.parametrize("how", ["-d", "from there"])
-def test_it_runs_from_any_folder(project: Project, tmp_path: Path, snakefile: str, how: str) -> None:
+def test_workflow_runs_from_any_folder(project: Project, tmp_path: Path, snakefile: str, how: str) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (tmp_path / "mine.yaml").write_text("video: {zoom: 2}")
@@ -59,9 +56,6 @@ def test_it_runs_from_any_folder(project: Project, tmp_path: Path, snakefile: st
     assert "found no config/config.yaml" not in completed(start, PAGE, "-n", *common)
 
 
-# 2
-
-
 @pytest.mark.workflow
 @pytest.mark.parametrize(
     ("snakefile", "name", "prefix"),
@@ -71,7 +65,7 @@ def test_it_runs_from_any_folder(project: Project, tmp_path: Path, snakefile: st
         ("workflow/Snakefile", "as searchlight_*", 'prefix: "sub"'),
     ],
 )
-def test_another_workflow_uses_it_as_a_module(
+def test_another_workflow_uses_this_one_as_a_module(
     project: Project, tmp_path: Path, snakefile: str, name: str, prefix: str
 ) -> None:
     mine = tmp_path / "mine"
@@ -105,24 +99,21 @@ use rule * from searchlight {name}
     assert (mine / inside / PAGE).is_file()
 
 
-# 4
-
-
 @pytest.mark.parametrize("project", ["/a/{b}/c", "/a/}", "/a/b:c"])
-def test_a_project_where_nothing_runs_is_named(project: str) -> None:
+def test_unusable_project_path_is_named(project: str) -> None:
     line = unusable(project, "/bin/python")
     assert line is not None
     assert line.startswith(f"{project}: found '")
     assert "\n" not in line
 
 
-def test_other_folders_can_be_used() -> None:
+def test_unusual_but_usable_paths_pass() -> None:
     assert unusable("/a b/ünï'\"$*[x]&;|\\%20#?", "/bin/python") is None
     assert "space" in (unusable("/a", "/a b/python") or "")
 
 
 @pytest.mark.workflow
-def test_a_project_in_braces_is_one_line(tmp_path: Path) -> None:
+def test_project_path_with_braces_is_one_line(tmp_path: Path) -> None:
     done = new_project(tmp_path / "{a}" / "project").snakemake("-n")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"{tmp_path}/{{a}}/project: found '{{' in the path")
@@ -140,7 +131,7 @@ def named(table: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("table", ["agents", "perturbations", "methods", "clips"])
-def test_names_fit_in_file_names_and_are_no_loops(table: str) -> None:
+def test_names_are_at_most_64_letters_and_end_in_no_repetition(table: str) -> None:
     assert named(table, "a" * 19) == ""
     assert named(table, "ab" * 19 + "c" * 19) == ""
     assert named(table, "a1" + "b" * 19 + "c" * 19 + "d" * 19 + "-end") == ""
@@ -151,24 +142,21 @@ def test_names_fit_in_file_names_and_are_no_loops(table: str) -> None:
         assert "\n" not in named(table, "a" * length)
 
 
-def test_names_that_are_a_loop_together() -> None:
+def test_expanded_clip_names_end_in_no_repetition() -> None:
     clip = {**TINY["clips"]["tiny"], "agent": ["a"]}
     config = {**TINY, "agents": {"a": TINY["agents"]["breakout"]}, "clips": {"-".join("a" * 20): clip}}
     with pytest.raises(SearchlightError, match="found a name that ends in '-a' 20 times"):
         read_config(config, Path())
 
 
-def test_a_checkpoint_in_braces_is_refused() -> None:
+def test_checkpoint_path_with_braces_is_refused() -> None:
     config = json.loads(json.dumps(TINY))
     config["agents"]["breakout"]["checkpoint"] = "my{agent}.tar"
     with pytest.raises(SearchlightError, match=r"^config: agents.breakout.checkpoint: found 'my\{agent\}.tar'"):
         read_config(config, Path())
 
 
-# 5
-
-
-def test_numbers_of_the_command_line_are_numbers() -> None:
+def test_numbers_on_the_command_line_are_numbers() -> None:
     given = {
         "video": {"zoom": "2", "actor": "#ffffff"},
         "clips": {"demo": "null", "a": {"frames": ["0", "010"]}},
@@ -179,14 +167,13 @@ def test_numbers_of_the_command_line_are_numbers() -> None:
 
 
 @pytest.mark.workflow
-def test_a_table_on_the_command_line(project: Project) -> None:
+def test_table_on_the_command_line_is_read(project: Project) -> None:
     project.completed("-n", "--config", "video={zoom: 2}", "clips={demo: {frames: [0, 9]}}")
     done = project.snakemake("-n", "--config", "video={zoom: 99}")
     assert "config: video.zoom: found 99, allowed: 1 to 11" in done.stderr
 
 
-# 6
-
+# YAML 1.1, which Snakemake reads, and YAML 1.2, which users expect.
 SAME = [
     *(
         "a: 1",
@@ -234,7 +221,7 @@ DIFFER = [
     ("a: 0x1_0", [(1, "a", "0x1_0", 16)]),
     ("a: +010", [(1, "a", "+010", 8)]),
     ("a: =", [(1, "a", "=", "=")]),
-    # Keys are names: what is no text there becomes another one.
+    # Keys are names: YAML 1.1 turns these into values that are no text.
     ("true: x", [(1, "true", "true", True)]),
     ("~: x", [(1, "~", "~", None)]),
     ("0x10: x", [(1, "0x10", "0x10", 16)]),
@@ -247,25 +234,25 @@ DIFFER = [
 
 
 @pytest.mark.parametrize("text", SAME)
-def test_what_is_read_as_it_stands_there(tmp_path: Path, text: str) -> None:
+def test_scalars_that_yaml_1_1_and_1_2_read_alike_pass(tmp_path: Path, text: str) -> None:
     (tmp_path / "c.yaml").write_text(text)
     assert differing_scalars(tmp_path / "c.yaml") == []
 
 
 @pytest.mark.parametrize(("text", "found"), DIFFER)
-def test_what_is_read_as_something_else(tmp_path: Path, text: str, found: list) -> None:
+def test_scalars_that_yaml_1_1_reads_differently_are_found(tmp_path: Path, text: str, found: list) -> None:
     (tmp_path / "c.yaml").write_text(text)
     assert differing_scalars(tmp_path / "c.yaml") == found
 
 
-def test_dates_are_something_else(tmp_path: Path) -> None:
+def test_dates_are_found_as_misread_scalars(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("a: 2001-01-01\nb: 2001-12-14 21:59:43")
     found = [(1, "a", "2001-01-01"), (2, "b", "2001-12-14 21:59:43")]
     assert [misread[:3] for misread in differing_scalars(tmp_path / "c.yaml")] == found
 
 
 @pytest.mark.workflow
-def test_what_is_misread_is_named_by_file_line_and_key(project: Project) -> None:
+def test_misread_scalar_is_named_by_file_line_and_key(project: Project) -> None:
     done = project.snakemake("-n", config="clips:\n  on: {frames: [010, 20]}")
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("test.yaml: ")]
@@ -275,10 +262,7 @@ def test_what_is_misread_is_named_by_file_line_and_key(project: Project) -> None
     ]
 
 
-# 7
-
-
-def test_attributes_are_what_netcdf_has_and_come_back(tmp_path: Path) -> None:
+def test_attributes_survive_netcdf(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
     given = {
         "table": {"a": None, "b": [True, {"c": 1}]},

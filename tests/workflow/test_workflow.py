@@ -66,7 +66,7 @@ def mine(finished: Project, tmp_path: Path) -> Project:
     return finished.copy(tmp_path / "project")
 
 
-def test_a_run_makes_what_it_says(finished: Project) -> None:
+def test_run_makes_exactly_the_documented_files(finished: Project) -> None:
     expected = {"agents/breakout/policy.safetensors", "episodes/breakout/seed-1.zarr.zip"}
     expected |= {"backgrounds/breakout/seed-1/200.zarr.zip"}
     for block in (1, 2, 3):
@@ -78,13 +78,13 @@ def test_a_run_makes_what_it_says(finished: Project) -> None:
     assert files(finished) == expected
 
 
-def test_blocks_hold_their_frames_whatever_the_clip(finished: Project) -> None:
+def test_blocks_hold_their_own_frames_for_any_clip(finished: Project) -> None:
     for block in (1, 2, 3):
         path = finished.folder / f"results/responses/breakout/seed-1/window/{block}.zarr.zip"
         assert arrays(path)["time"].tolist() == list(range(8 * block, 8 * block + 8))
 
 
-def test_the_clip_holds_its_frames_and_their_outputs(finished: Project) -> None:
+def test_clip_store_holds_its_frames_and_their_outputs(finished: Project) -> None:
     episode = arrays(finished.folder / "results/episodes/breakout/seed-1.zarr.zip")
     for method, shape in (("occlusion", (210, 160)), ("greydanus", (80, 80))):
         clip = arrays(finished.folder / CLIP / f"{method}.zarr.zip")
@@ -98,7 +98,7 @@ def test_the_clip_holds_its_frames_and_their_outputs(finished: Project) -> None:
             assert clip[layer].max() == 1
 
 
-def test_every_video_decodes_to_the_clip_s_frames(finished: Project) -> None:
+def test_every_video_has_all_frames_of_the_clip(finished: Project) -> None:
     import av
 
     videos = sorted((finished.folder / CLIP).glob("*.mp4"))
@@ -176,12 +176,12 @@ PARSED: dict[str, tuple[list[tuple[str, Any]], str]] = {
 }
 
 
-# Which files it reads; nothing of ours.
+# Snakemake's own lines about the files that it reads.
 SNAKEMAKE_SAYS = ("Using workflow specific profile", "Config file config/config.yaml is extended")
 
 
 @pytest.mark.parametrize("name", PARSED)
-def test_a_mistake_in_the_config_is_one_line_on_the_terminal(project: Project, name: str) -> None:
+def test_config_mistake_is_one_line_on_the_terminal(project: Project, name: str) -> None:
     edits, expected = PARSED[name]
     done = project.snakemake(config=edited(*edits))
     assert done.returncode == 1
@@ -252,7 +252,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
         "no frames before the end",
     ],
 )
-def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp_path: Path, case: str) -> None:
+def test_failed_job_says_one_line_and_leaves_nothing(project: Project, tmp_path: Path, case: str) -> None:
     edits, rule, text = failing(case, tmp_path)
     done = project.snakemake("--keep-going", config=edited(*edits))
     assert done.returncode == 1
@@ -262,7 +262,7 @@ def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp
     whole = re.compile(rf"^{rule}: .*{re.escape(text)}.*\(log: (\S+)\)$", re.MULTILINE)
     logs = set(whole.findall(output))
     assert len(logs) == 1, output
-    # Others may go on, but none fails after it.
+    # Other jobs may go on, but no other rule fails.
     assert set(re.findall(r"^(\w+): .* \(log: ", output, re.MULTILINE)) == {rule}, output
     assert text in (project.folder / logs.pop()).read_text()
     made_by_failed_rule = {
@@ -274,7 +274,7 @@ def test_a_job_that_fails_says_one_line_and_leaves_nothing(project: Project, tmp
     assert not (tmp_path / "executed").exists()
 
 
-def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_path: Path) -> None:
+def test_unpinned_checkpoint_prints_its_sha256_to_paste(project: Project, tmp_path: Path) -> None:
     agent = {"checkpoint": write_checkpoint(tmp_path / "mine.pt")}
     target = "results/agents/bad/policy.safetensors"
     done = project.completed(target, config=edited(*bad_agent(**agent)))
@@ -290,7 +290,7 @@ def test_an_unpinned_checkpoint_prints_the_line_to_paste(project: Project, tmp_p
     assert f"allowed: {'0' * 64}" in wrong.stdout + wrong.stderr
 
 
-def test_an_address_with_another_file_and_its_pin_is_fetched_once(
+def test_url_with_a_new_file_and_pin_is_fetched_once(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -311,7 +311,7 @@ def test_an_address_with_another_file_and_its_pin_is_fetched_once(
         server.shutdown()
 
 
-def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(project: Project) -> None:
+def test_jobs_import_the_package_beside_the_workflow(project: Project) -> None:
     module = project.folder / "scripts/searchlight/agents/checkpoint.py"
     module.write_text(module.read_text() + "\nprint('this very copy')\n")
     project.completed("results/agents/breakout/policy.safetensors", config=edited())
@@ -319,7 +319,7 @@ def test_jobs_run_the_modules_beside_the_workflow_not_those_that_are_installed(p
 
 
 @pytest.mark.parametrize("target", ["results/clips/nope/index.html", "results/episodes/breakout/seed-9.zarr.zip"])
-def test_what_the_config_does_not_name_cannot_be_asked_for(project: Project, target: str) -> None:
+def test_targets_outside_the_config_are_refused(project: Project, target: str) -> None:
     done = project.snakemake(target, config=edited())
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -327,12 +327,12 @@ def test_what_the_config_does_not_name_cannot_be_asked_for(project: Project, tar
 
 
 @pytest.mark.parametrize("preset", ["notebook", "upstream"])
-def test_a_preset_plans_its_own_clip_alone(project: Project, preset: str) -> None:
+def test_preset_plans_only_its_own_clip(project: Project, preset: str) -> None:
     done = project.completed("-n", "--configfile", f"config/{preset}.yaml")
     assert re.search(r"^ page +1 *$", done.stdout + done.stderr, re.MULTILINE)
 
 
-def test_the_report_holds_videos_and_page(mine: Project) -> None:
+def test_report_holds_videos_and_page(mine: Project) -> None:
     import zipfile
 
     mine.completed("--report", "report.zip", config=edited())

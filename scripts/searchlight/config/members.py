@@ -9,22 +9,22 @@ from searchlight.saliency import fills, perturbers, scorers
 
 
 def members_of(
-    settings: Settings, agent: str, *, perturbation: str | None = None, method: str | None = None
+    settings: Settings, agent: str | None, perturbation: str | None = None, method: str | None = None
 ) -> dict[str, list[str] | None]:
     """Return the members of each registry that a job may load, for ``searchlight.fingerprint.digest_of_code``.
 
     Args:
         settings: the config.
-        agent: whose results they are.
-        perturbation: that the results are of; None for those of an agent alone.
+        agent: whose results the job makes, if it is about one.
+        perturbation: that it is about, if it is about one.
         method: likewise; its perturbation is then known.
     """
-    member = settings.agents[agent]
-    members: dict[str, list[str] | None] = {
+    members: dict[str, list[str] | None] = {}
+    if agent is not None:
+        network, preprocessing = settings.agents[agent].network, settings.agents[agent].preprocessing
         # Which network a checkpoint holds is known when it was fetched, unless the config says it.
-        networks.FOLDER: None if member.network is None else [member.network],
-        preprocessings.FOLDER: [name_and_arguments(member.preprocessing)[0]],
-    }
+        members[networks.FOLDER] = None if network is None else [network]
+        members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
     if method is not None:
         members[scorers.FOLDER] = list(settings.methods[method].scorer)
         perturbation = settings.methods[method].perturbation

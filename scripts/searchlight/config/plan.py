@@ -162,11 +162,12 @@ class Plan:
             if parent != "background" or names.window is not None
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
-        return lineage(self._code(rule, names) if with_code else None, before, values)
+        code = self._code(rule, names.agent, names.perturbation, names.method) if with_code else None
+        return lineage(code, before, values)
 
-    def _code(self, rule: str, names: Names) -> str:
+    def _code(self, rule: str, agent: str | None, perturbation: str | None, method: str | None) -> str:
         """Return a digest of what a rule's script runs, with the files of registries that the config names for it."""
-        members = members_of(self._settings, str(names.agent), perturbation=names.perturbation, method=names.method)
+        members = members_of(self._settings, agent, perturbation, method)
         return digest_of_code(self._scripts / f"{rule}.py", members)
 
 

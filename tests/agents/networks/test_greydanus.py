@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from helpers.checkpoints import SMALL, Fetch, Network, network, torch_bytes
 from helpers.geometry import architecture as architecture_of
+from helpers.project import BUNDLED
+from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.networks.greydanus import Architecture, expected_shapes, read_architecture
+from searchlight.agents.policy_file import read_metadata
 from searchlight.errors import SearchlightError
 
 
@@ -57,6 +61,16 @@ def test_network_of_another_architecture_is_refused_by_what_was_found(fetch: Fet
     line = fetch.refused(torch_bytes(state))
     assert "not a known network" in line
     assert found in line
+
+
+def test_checkpoint_that_does_not_fit_the_named_network_is_one_line(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "weights.pt"
+    checkpoint.write_bytes(torch_bytes({"layer.weight": torch.zeros(2)}))
+    with pytest.raises(SearchlightError, match=r"weights\.pt: not the network 'greydanus': found the tensors layer\.w"):
+        fetch_checkpoint(str(checkpoint), None, None, BUNDLED, tmp_path / "policy", print, "greydanus")
+    checkpoint.write_bytes(torch_bytes(network()))
+    fetch_checkpoint(str(checkpoint), None, None, BUNDLED, tmp_path / "policy", print, "greydanus")
+    assert read_metadata(tmp_path / "policy")["network"] == "greydanus"
 
 
 @pytest.mark.parametrize("name", expected_shapes(SMALL))

@@ -1,0 +1,223 @@
+"""Registries: what a config may say of their members, and what all members have in common."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.project import ROOT
+from searchlight import registry
+from searchlight.errors import SearchlightError
+
+FOLDERS = ("agents/preprocessings", "saliency/fills", "saliency/perturbers", "saliency/scorers")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_members_are_described_and_shown_by_the_names_of_their_files(folder: str) -> None:
+    members = registry.members(folder)
+    assert [name.lower() for name in members] == [name.replace("_", "") for name in registry.names(folder)]
+    assert all(member.Arguments.__doc__ for member in members.values())
+
+
+@pytest.mark.parametrize(
+    ("folder", "given", "read"),
+    [
+        ("saliency/scorers", "squareddifference", {"SquaredDifference": {}}),
+        ("saliency/scorers", {"squared_difference": None}, {"SquaredDifference": {}}),
+        ("saliency/scorers", {"RISEScoring": 0.25}, {"RISEScoring": {"p1": 0.25}}),
+        ("saliency/fills", {"blur": 3}, {"blur": {"sigma": 3.0}}),
+        ("saliency/fills", {"blur": {"sigma": 3}}, {"blur": {"sigma": 3.0}}),
+        (
+            "saliency/perturbers",
+            {"sliding_window": {}},
+            {"SlidingWindow": {"window_size": [50, 50], "stride": [20, 20]}},
+        ),
+        ("agents/preprocessings", {"CV2": {}}, {"cv2": {}}),
+    ],
+    ids=str,
+)
+def test_all_ways_to_name_a_member_are_read_as_one(folder: str, given: Any, read: dict[str, Any]) -> None:
+    assert registry.choose(folder, given).spec == read
+    assert registry.choose(folder, read).spec == read
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("median", "found 'median', allowed: background, blur, color, level, mean"),
+        (["blur"], "found ['blur'], allowed: one name, or one name with its arguments"),
+        ({"blur": 3, "mean": {}}, "found {'blur': 3, 'mean': {}}, allowed: one name, or one name with its arguments"),
+        ({"mean": 3}, "found 3 as the arguments of mean, allowed: a table of names and values"),
+        ({"blur": {"size": 3}}, "blur.sigma: missing"),
+    ],
+    ids=str,
+)
+def test_mistake_is_one_line(given: Any, line: str) -> None:
+    with pytest.raises(SearchlightError) as caught:
+        registry.choose("saliency/fills", given)
+    assert str(caught.value).startswith(line)
+
+
+def run(code: str, scripts: Path, *arguments: object) -> Any:
+    """Return the JSON that a fresh Python prints last, which imports the package from a folder."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {"PYTHONPATH": str(scripts)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+CHECK = """
+import json, sys, yaml
+from pathlib import Path
+from searchlight import registry
+from searchlight.config.read import read_config
+
+config = yaml.safe_load(Path("config/config.yaml").read_text())
+config["agents"]["other"] = {"checkpoint": "catalogue:baby-a3c-pong-40", "network": "Greydanus"}
+config["agents"]["breakout"]["preprocessing"] = {"imresize": {}}
+settings = read_config(config, Path("config/catalogue.yaml"))
+assert settings.agents["breakout"].preprocessing == "imresize"
+assert settings.agents["other"].network == "greydanus"
+for folder in ("saliency/fills", "saliency/perturbers", "saliency/scorers", "agents/preprocessings"):
+    registry.members(folder)
+print(json.dumps([name for name in ("numpy", "scipy", "skimage", "torch", "xaitk_saliency") if name in sys.modules]))
+"""
+
+
+def test_config_is_checked_without_heavy_imports() -> None:
+    assert run(CHECK, ROOT / "scripts") == []
+
+
+TOYS = {
+    "agents/preprocessings/strided.py": '''
+from pydantic import Field
+from searchlight.config.arguments import PositiveInt, Table
+
+
+class Arguments(Table):
+    """Some rows of the screen."""
+
+    step: PositiveInt = Field(2, description="From one row to the next.")
+''',
+    "saliency/fills/checkered.py": '''
+from pydantic import Field
+from searchlight.config.arguments import PositiveInt, Table
+from searchlight.lazy import numpy as np
+
+FORM = "{checkered: side}"
+
+
+class Arguments(Table):
+    """Squares of black and white."""
+
+    side: PositiveInt = Field(description="Of a square, in pixels.")
+
+
+def image(scene, arguments):
+    rows, columns = np.indices(scene.image.shape[:2]) // arguments.side
+    white = np.full_like(scene.image, 255 if scene.image.dtype == np.uint8 else 1)
+    odd = ((rows + columns) % 2).astype(scene.image.dtype)
+    return white * odd.reshape(odd.shape + (1,) * (scene.image.ndim - 2))
+''',
+    "saliency/perturbers/halves.py": '''
+from searchlight.config.arguments import Table
+from searchlight.lazy import numpy as np
+
+NAME = "Halves"
+
+
+class Arguments(Table):
+    """The left half, then the right one."""
+
+
+def masks(shape, arguments):
+    for columns in (slice(None, shape[1] // 2), slice(shape[1] // 2, None)):
+        mask = np.ones(shape, np.float32)
+        mask[:, columns] = 0
+        yield mask
+''',
+    "saliency/scorers/largest_change.py": '''
+from searchlight.config.arguments import Table
+from searchlight.lazy import numpy as np
+
+NAME = "LargestChange"
+CAUTION = "LargestChange is a toy"
+
+
+class Arguments(Table):
+    """The largest change of an output."""
+
+
+def maps(sums, reference, perturbed, arguments):
+    return sums(np.abs(perturbed - reference[:, None]).max(axis=2, keepdims=True)) / sums.coverage
+''',
+}
+USE = """
+import json, sys, tempfile, yaml
+from pathlib import Path
+from searchlight.config.members import members_of
+from searchlight.config.read import read_config
+from searchlight.fingerprint import digest_of_code
+from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.score import score_block
+from searchlight.store.zarr import load
+
+policy, episode, scripts = map(Path, sys.argv[1:])
+config = yaml.safe_load(Path("config/config.yaml").read_text())
+config["perturbations"]["erase"] |= {"perturber": "halves", "fill": {"checkered": 3}}
+config["methods"]["erase"]["scorer"] = "largest_change"
+config["agents"]["other"] = config["agents"]["breakout"] | {"preprocessing": "strided"}
+config["agents"]["third"] = config["agents"]["breakout"] | {"preprocessing": {"Strided": 5}}
+settings = read_config(config, Path("config/catalogue.yaml"))
+recorded = [agent.preprocessing for agent in settings.agents.values()]
+assert recorded == ["cv2", {"strided": {"step": 2}}, {"strided": {"step": 5}}]
+perturbation = settings.perturbations["erase"].model_dump(mode="json")
+with tempfile.TemporaryDirectory() as folder:
+    responses, maps = Path(folder) / "responses", Path(folder) / "maps"
+    perturb_block(policy, episode, responses, perturbation=perturbation, block=7, block_size=4)
+    score_block(responses, maps, scorer=settings.methods["erase"].scorer)
+    with load(maps) as store:
+        assert store.attributes["scorer"] == {"LargestChange": {}}
+        assert store.attributes["perturbation"]["perturber"] == {"Halves": {}}
+        assert store.attributes["hidden_by"] == "checkered 3"
+        assert store.attributes["caution"] == "LargestChange is a toy"
+        actor = store.read("actor")
+        assert actor.any()
+        assert all(len(set(row.ravel().tolist())) == 2 for row in actor), "two halves have two values"
+members = members_of(settings, "breakout", method="erase")
+print(json.dumps({name: digest_of_code(scripts / f"{name}.py", members) for name in ("perturb", "score")}))
+"""
+DIGESTS = """
+import json, sys, yaml
+from pathlib import Path
+from searchlight.config.members import members_of
+from searchlight.config.read import read_config
+from searchlight.fingerprint import digest_of_code
+
+settings = read_config(yaml.safe_load(Path("config/config.yaml").read_text()), Path("config/catalogue.yaml"))
+members = members_of(settings, "breakout", method="erase") | {"agents/networks": ["greydanus"]}
+print(json.dumps([digest_of_code(path, members) for path in sorted(Path(sys.argv[1]).glob("*.py"))]))
+"""
+
+
+def test_new_members_are_one_file_each(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    before = run(DIGESTS, scripts, scripts)
+    for path, text in TOYS.items():
+        assert not (scripts / "searchlight" / path).exists()
+        (scripts / "searchlight" / path).write_text(text)
+    assert run(DIGESTS, scripts, scripts) == before, "a new member is no code of results that do not name it"
+    first = run(USE, scripts, policy_path, episode_path, scripts)
+    for path in TOYS:
+        with (scripts / "searchlight" / path).open("a") as file:
+            file.write("# edited\n")
+    second = run(USE, scripts, policy_path, episode_path, scripts)
+    assert first["perturb"] != second["perturb"]
+    assert first["score"] != second["score"]
