@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from helpers.agents import STEPS, play_bundled
-from helpers.clips import CLIP_FRAMES, make_clip
+from helpers.clips import WINDOWS, make_clip_of_screen
 from helpers.project import BUNDLED, Project, new_project
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.saliency.background import write_background
 
 
 @pytest.fixture(scope="session")
@@ -33,26 +32,11 @@ def episode_path(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def results_folder(policy_path: Path, episode_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with results as a run leaves them: an episode, and a short clip `demo` of it by `erase`."""
     folder = tmp_path_factory.mktemp("run")
-    background = folder / "background"
-    write_background(episode_path, background, window=30)
-    clip, _ = make_clip(
-        policy_path,
-        episode_path,
-        folder,
-        perturbation={
-            "space": "screen",
-            "perturber": {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}},
-            "fill": {"background": 30},
-            "memory_lag": 0,
-        },
-        scorer={"SquaredDifference": {}},
-        scale="clip",
-        frames=CLIP_FRAMES,
-        background_path=background,
-    )
+    made = folder / "made"
+    make_clip_of_screen(policy_path, episode_path, made, WINDOWS, {"background": 30}, "SquaredDifference", "clip")
     for source, target in (
         (episode_path, "episodes/breakout/seed-1.zarr.zip"),
-        (clip, "clips/demo/erase.zarr.zip"),
+        (made / "clip", "clips/demo/erase.zarr.zip"),
     ):
         path = folder / "results" / target
         path.parent.mkdir(parents=True)

@@ -40,7 +40,7 @@ def test_page_template_counts_as_code_of_the_page_alone() -> None:
 
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
-def test_code_digests_of_jobs_leave_out_the_python_api(script: str) -> None:
+def test_code_of_jobs_leaves_out_the_python_api(script: str) -> None:
     assert "__init__.py" in names(script)
     assert "api.py" not in names(script)
 
