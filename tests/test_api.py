@@ -46,7 +46,7 @@ def chunks_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     return read
 
 
-def test_a_clip_opens_by_its_name_and_by_its_path() -> None:
+def test_clip_opens_by_name_and_by_path() -> None:
     with load(CLIP) as store:
         names, frames, maps = set(store.names()), store.read("frame"), store.read("actor")
     for clip in (
@@ -62,7 +62,7 @@ def test_a_clip_opens_by_its_name_and_by_its_path() -> None:
         np.testing.assert_array_equal(clip["actor"], maps)
 
 
-def test_an_episode_opens_by_its_agent_and_by_its_path() -> None:
+def test_episode_opens_by_agent_and_by_path() -> None:
     for episode in (
         searchlight.open_episode("breakout", seed=1),
         searchlight.open_episode("breakout"),
@@ -74,7 +74,7 @@ def test_an_episode_opens_by_its_agent_and_by_its_path() -> None:
         assert episode[episode.attrs["output"]].dims == ("time", "action_index")
 
 
-def test_arrays_are_read_when_they_are_asked_for(chunks_read: set[str]) -> None:
+def test_arrays_are_read_only_on_access(chunks_read: set[str]) -> None:
     clip = searchlight.open_clip("demo")
     assert chunks_read <= {"time", "y", "x"}
     clip["value"].load()
@@ -83,7 +83,7 @@ def test_arrays_are_read_when_they_are_asked_for(chunks_read: set[str]) -> None:
     assert "frame" in chunks_read
 
 
-def test_tables_are_json_text_and_netcdf_takes_them(folder: Path) -> None:
+def test_table_attributes_are_json_text_and_survive_netcdf(folder: Path) -> None:
     clip = searchlight.open_clip("demo")
     assert json.loads(clip.attrs["action_meanings"])[0] == "NOOP"
     # scipy writes netCDF 3, which has no unsigned bytes.
@@ -93,7 +93,7 @@ def test_tables_are_json_text_and_netcdf_takes_them(folder: Path) -> None:
     np.testing.assert_array_equal(again["critic"], clip["critic"])
 
 
-def test_arrays_say_what_they_are() -> None:
+def test_every_array_has_a_long_name() -> None:
     clip = searchlight.open_clip("demo")
     assert clip[clip.attrs["output"]].attrs["long_name"] == "actor's logits"
     assert {str(name) for name in clip.data_vars if "long_name" not in clip[name].attrs} == set()
@@ -141,7 +141,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("mistake", "line"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line_that_names_what_there_is(mistake: Any, line: str, folder: Path) -> None:
+def test_mistake_is_one_line_that_lists_what_exists(mistake: Any, line: str, folder: Path) -> None:
     shutil.copy2(CLIP, Path(CLIP).with_name("bars.zarr.zip"))
     shutil.copy2(EPISODE, Path(EPISODE).with_name("seed-10.zarr.zip"))
     Path(EPISODE).with_name("seed-3.zarr.zip").write_bytes(b"damaged")
@@ -150,13 +150,13 @@ def test_a_mistake_is_one_line_that_names_what_there_is(mistake: Any, line: str,
     assert str(caught.value) == line.format(folder)
 
 
-def test_without_results_there_is_nothing_to_name(folder: Path) -> None:
+def test_error_without_results_names_none(folder: Path) -> None:
     shutil.rmtree(folder / "results")
     with pytest.raises(SearchlightError, match=r"results/clips has: none$"):
         searchlight.open_clip("demo")
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
+def test_import_of_the_package_loads_no_heavy_library() -> None:
     code = "import sys, searchlight; print({'numpy', 'xarray', 'zarr', 'pydantic'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -15,14 +15,14 @@ def notebook() -> nbformat.NotebookNode:
     return nbformat.read(ROOT / "docs" / "explore.ipynb", as_version=4)
 
 
-def test_the_notebook_is_kept_without_its_outputs(notebook: nbformat.NotebookNode) -> None:
+def test_notebook_is_stored_without_outputs(notebook: nbformat.NotebookNode) -> None:
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cells
     assert not [cell.source for cell in cells if cell.outputs or cell.execution_count is not None]
 
 
-def test_the_notebook_runs(notebook: nbformat.NotebookNode, results_folder: Path) -> None:
+def test_notebook_runs(notebook: nbformat.NotebookNode, results_folder: Path) -> None:
     # Jupyter starts a notebook in its own folder, which is `docs` of the project's.
     (results_folder / "docs").mkdir()
     place = {"metadata": {"path": str(results_folder / "docs")}}

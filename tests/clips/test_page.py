@@ -291,7 +291,7 @@ def test_facts_equal_those_in_the_store(opened: Visit, clip: Clip) -> None:
         assert opened.texts(".taken") == [meanings[action[frame]]]
 
 
-def test_outputs_that_are_no_shares_are_shown_by_their_values(clip: Clip, tmp_path: Path, visit: Open) -> None:
+def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: Path, visit: Open) -> None:
     values = np.linspace(-3, 5, 4 * COUNT, dtype=np.float32).reshape(COUNT, 4)
     stores = []
     for path in clip.stores:

@@ -150,7 +150,7 @@ def test_whole_forwards_do_not_depend_on_the_batch_but_by_rounding(episode_path:
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_what_a_network_gives_is_named_by_itself(
+def test_stores_name_outputs_as_the_network_does(
     policy_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(GreydanusPolicy, "output", Output("q_values", "value of each action", softmax=False))
