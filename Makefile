@@ -16,7 +16,7 @@ run: .venv/installed ## Run the workflow (options: CORES=4, CONFIG=config/notebo
 test: check ## Check style, then run all tests, two files at a time
 	@$(RUN) python -m pytest -n 2 --dist loadfile
 
-test-fast: .venv/installed-test ## Run the unit tests: no Snakemake, no browser
+test-fast: .venv/installed-test ## Run the quick unit tests: no Snakemake, no browser, no long games
 	@$(RUN) python -m pytest -n 2 -m "not workflow and not browser and not cluster and not slow"
 
 test-cluster: .venv/installed-test ## Test on a Slurm that is started for it (Debian; as root, installs Slurm)

@@ -33,7 +33,12 @@ HEAVY = [
 
 @functools.cache
 def python() -> str:
-    """Start the server, and return the path of a program that is called as Python is."""
+    """Start the server, and return the path of a program that is called as Python is.
+
+    Python itself, where the system lacks what the server needs.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return sys.executable
     import atexit
     import shlex
     import shutil
@@ -93,10 +98,10 @@ def serve(address: str) -> list[str]:
             os.close(ended)
         if listener in ready:
             connection, _ = listener.accept()
-            size, terminal, *_ = socket.recv_fds(connection, 4, 3)
-            request = b""
-            while len(request) < struct.unpack("I", size)[0]:
-                request += connection.recv(2**20)
+            request, terminal = receive(connection)
+            if not request:
+                connection.close()
+                continue
             child = os.fork()
             if not child:
                 break
@@ -118,8 +123,24 @@ def serve(address: str) -> list[str]:
     return arguments
 
 
+def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """Return a request and the descriptors of its terminal; nothing where the client has ended before it was sent."""
+    size, terminal, *_ = socket.recv_fds(connection, 4, 3)
+    if len(terminal) < 3:
+        return b"", []
+    request = b""
+    while len(request) < struct.unpack("I", size)[0]:
+        part = connection.recv(2**20)
+        if not part:
+            for descriptor in terminal:
+                os.close(descriptor)
+            return b"", []
+        request += part
+    return request, terminal
+
+
 def run(arguments: list[str]) -> None:
-    """Run `-m MODULE …`, `-c CODE …` or `FILE …` as Python does."""
+    """Run `-m MODULE …` or `FILE …` as Python does."""
     import random
     import runpy
 
@@ -133,10 +154,10 @@ def run(arguments: list[str]) -> None:
     first, *others = arguments
     places = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if first == "-m":
-        sys.argv, sys.path[:1] = others, [os.getcwd(), *places]  # noqa: PTH109
+        sys.argv, sys.path[:0] = others, [os.getcwd(), *places]  # noqa: PTH109
         runpy.run_module(others[0], run_name="__main__", alter_sys=True)
     else:
-        sys.argv, sys.path[:1] = arguments, [os.path.dirname(os.path.abspath(first)), *places]  # noqa: PTH100, PTH120
+        sys.argv, sys.path[:0] = arguments, [os.path.dirname(os.path.abspath(first)), *places]  # noqa: PTH100, PTH120
         runpy.run_path(first, run_name="__main__")
 
 
@@ -172,6 +193,7 @@ if __name__ == "__main__":
     import gc
     import importlib
 
+    del sys.path[0]  # this folder, whose modules are no libraries
     for module in HEAVY:
         importlib.import_module(module)
     gc.freeze()
