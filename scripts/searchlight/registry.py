@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from searchlight.config.messages import lines
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, one_line
 
 PACKAGE = Path(__file__).parent
 
@@ -74,6 +73,20 @@ def members(folder: str) -> dict[str, ModuleType]:
     return {getattr(module, "NAME", name): module for name, module in modules.items()}
 
 
+class WrongArguments(SearchlightError):
+    """Arguments of a member that its model refuses.
+
+    Attributes:
+        name: that users see.
+        model: the member's ``Arguments``.
+        error: what pydantic says. ``searchlight.config.messages`` says it in a user's words.
+    """
+
+    def __init__(self, name: str, model: type[BaseModel], error: ValidationError) -> None:
+        super().__init__(f"{name}: {one_line(error)}")
+        self.name, self.model, self.error = name, model, error
+
+
 class Chosen(NamedTuple):
     """A member with its arguments.
 
@@ -112,7 +125,10 @@ def choose(folder: str, spec: Any) -> Chosen:
     name, model = getattr(module, "NAME", name_of(folder, name)), module.Arguments
     if len(model.model_fields) == 1 and not isinstance(given, dict):
         given = {next(iter(model.model_fields)): given}
-    return Chosen(name, module, model(**complete(name, model, _table(name, given))))
+    try:
+        return Chosen(name, module, model(**_table(name, given)))
+    except ValidationError as error:
+        raise WrongArguments(name, model, error) from error
 
 
 def without_nulls(table: Any) -> Any:
@@ -145,15 +161,3 @@ def _table(name: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
         raise SearchlightError(f"found {given!r} as the arguments of {name}, allowed: a table of names and values")
     return given
-
-
-def complete(name: str, model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments as a model has them, defaults included, in plain types.
-
-    Raises:
-        SearchlightError: an argument is missing, unknown or of a wrong type; the line names it.
-    """
-    try:
-        return model(**arguments).model_dump(mode="json")
-    except ValidationError as error:
-        raise SearchlightError(lines(error, model, name)[0]) from error

@@ -10,8 +10,9 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from searchlight import registry
 from searchlight.agents import preprocessings
+from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Table
-from searchlight.config.messages import Allowed, lines, mistake, refuse
+from searchlight.config.messages import lines, mistake, refuse
 from searchlight.config.models import Config
 from searchlight.saliency import fills, perturbers, scorers
 

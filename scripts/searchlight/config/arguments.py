@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
-from searchlight.config.messages import Allowed
+from searchlight.config.allowed import Allowed
 
 # Numbers as they are: no text, no truth values, nothing infinite.
 Int = Annotated[int, Strict()]

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Table
-from searchlight.config.messages import Allowed
 from searchlight.config.names import Name
 
 Agents = Annotated[Name | Annotated[tuple[Name, ...], MinLen(1)], Allowed("a name of agents, or a list of them")]

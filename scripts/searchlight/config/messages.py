@@ -10,13 +10,13 @@ Pydantic knows the key of each mistake. A check reports its own in one of three 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import ErrorDetails, InitErrorDetails
 
+from searchlight.config.allowed import Allowed, not_allowed
 from searchlight.errors import one_line
 
 # What pydantic's errors mean to a user. The others begin with "Input should be", and what follows is fit to be read.
@@ -31,30 +31,9 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """Marker in an annotation: what the type allows, in words. All errors of what stands before it become this one.
-
-    Without it, pydantic reports a type such as ``int | tuple[int, ...]`` once for each of its members. A validator
-    that raises a text of its own stands after it.
-    """
-
-    words: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the type's own schema with this marker around it."""
-        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
-
-    def _validate(self, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return validate(value)
-        except ValidationError as error:
-            raise _not_allowed(repr(value), self.words) from error
-
-
 def mistake(key: tuple[str, ...], found: str, allowed: str) -> InitErrorDetails:
     """Return a mistake for ``refuse``: its key below the table that is validated, what was found, what is allowed."""
-    return InitErrorDetails(type=_not_allowed(found, allowed), loc=key, input=None)
+    return InitErrorDetails(type=not_allowed(found, allowed), loc=key, input=None)
 
 
 def refuse(mistakes: Iterable[InitErrorDetails]) -> None:
@@ -77,10 +56,6 @@ def lines(error: ValidationError, model: type[BaseModel], *above: str) -> list[s
         key = ".".join(str(part) for part in (*above, *location))
         found.setdefault(key, f"{key}: {text}" if key else text)
     return list(found.values())
-
-
-def _not_allowed(found: str, allowed: str) -> PydanticCustomError:
-    return PydanticCustomError("not_allowed", "found {found}, allowed: {allowed}", {"found": found, "allowed": allowed})
 
 
 def _explain(details: ErrorDetails, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:

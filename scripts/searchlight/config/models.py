@@ -24,9 +24,10 @@ from pydantic import (
 from searchlight import registry
 from searchlight.agents import networks, preprocessings
 from searchlight.config import consistency, names, playable
+from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.families import Clip, ClipFamily
-from searchlight.config.messages import Allowed, mistake, refuse
+from searchlight.config.messages import lines, mistake, refuse
 from searchlight.config.names import Name
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills, plugins
@@ -55,17 +56,21 @@ def _member(check: Callable[[Any], Any]) -> BeforeValidator:
     """Return what checks a key that names a member of a registry, with or without arguments."""
 
     def validate(spec: Any) -> Any:
-        try:
-            return None if spec is None else check(spec)
-        except SearchlightError as error:
-            raise ValueError(str(error)) from error
+        return None if spec is None else _in_words(check, spec)
 
     return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
 
 
 def _fill(spec: Any, info: ValidationInfo) -> Any:
+    return _in_words(fills.check, spec, info.data.get("space"))
+
+
+def _in_words(check: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a check returns, or raise what it refuses as pydantic takes it, in a user's words."""
     try:
-        return fills.check(spec, info.data.get("space"))
+        return check(*arguments)
+    except registry.WrongArguments as wrong:
+        raise ValueError(lines(wrong.error, wrong.model, wrong.name)[0]) from wrong
     except SearchlightError as error:
         raise ValueError(str(error)) from error
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from searchlight.config.messages import Allowed
+from searchlight.config.allowed import Allowed
 
 # A file's name holds several names and suffixes, and a file system allows 255 characters.
 PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from searchlight import registry
 from searchlight.agents import preprocessings
-from searchlight.config.messages import Allowed
+from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
 from searchlight.saliency import fills, perturbers, scorers

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import PositiveInt, Table
-from searchlight.config.messages import Allowed
 from searchlight.lazy import numpy as np
 from searchlight.saliency.fills import Scene
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Table
-from searchlight.config.messages import Allowed
 from searchlight.lazy import numpy as np
 from searchlight.saliency.fills import Scene
 from searchlight.saliency.fills._levels import Level, not_whole
