@@ -9,7 +9,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .DEFAULT_GOAL := run
 .PHONY: run test test-fast test-cluster faults check benchmark benchmark-scale docs picture report unused unlock clean-unused clean help
 
-run: .venv/installed ## Run the workflow (CORES=4, CONFIG=config/notebook.yaml)
+run: .venv/installed ## Run the workflow (options: CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
 	@echo "Done: open results/clips/*/index.html"
 
@@ -19,14 +19,14 @@ test: check ## Check style, then run all tests, two files at a time
 test-fast: .venv/installed-test ## Run the quick unit tests: no Snakemake, no browser, no long games
 	@$(RUN) python -m pytest -n 2 -m "not workflow and not browser and not cluster and not slow"
 
-test-cluster: .venv/installed-test ## Run the workflow on a Slurm started for it (Debian; as root, installs it)
+test-cluster: .venv/installed-test ## Test on a Slurm that is started for it (Debian; as root, installs Slurm)
 	@$(BIN)/python tests/helpers/local_slurm.py
 	@$(RUN) python -m pytest -m cluster
 
-faults: .venv/installed-test ## Kill runs at 50 random moments, and compare what is made in the end (minutes)
+faults: .venv/installed-test ## Kill runs at 50 random moments, and compare the final results (minutes)
 	@$(RUN) PYTHONPATH=tests python -m helpers.faults
 
-check: .venv/installed-test ## Check style, spelling, imports and types; pre-commit does the same
+check: .venv/installed-test ## Check style, spelling, imports and types, as pre-commit does
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) snakefmt --check Snakefile workflow
@@ -35,13 +35,14 @@ check: .venv/installed-test ## Check style, spelling, imports and types; pre-com
 	@$(RUN) mypy
 	@$(RUN) snakemake --lint
 
-docs: .venv/installed ## Write config/README.md and the schema anew from the models
+docs: .venv/installed ## Write generated documents: config/README.md, the schema, figures of benchmarks
 	@$(RUN) python -m searchlight.config.reference
+	@$(RUN) python benchmarks/documents.py
 
 benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py
 
-benchmark-scale: .venv/installed ## Measure plans of up to 10,000 blocks, and jobs that do nothing
+benchmark-scale: .venv/installed ## Measure Snakemake: plans of up to 10,000 blocks, and jobs that do nothing
 	@$(RUN) python benchmarks/scale.py
 
 picture: run ## Make the README's picture from the default run
@@ -50,16 +51,16 @@ picture: run ## Make the README's picture from the default run
 report: .venv/installed ## Pack all videos and pages into report.zip
 	@$(RUN) snakemake --report report.zip $(OVERLAY)
 
-unused: .venv/installed ## List results that the config does not name
+unused: .venv/installed ## List results that the config no longer names
 	@$(RUN) snakemake list_unused --cores 1 $(OVERLAY)
 
-unlock: .venv/installed ## Free this folder of the lock of a run that was killed
+unlock: .venv/installed ## Remove the lock that a killed run left
 	@$(RUN) snakemake --unlock
 
-clean-unused: .venv/installed ## Remove results that the config does not name
+clean-unused: .venv/installed ## Delete results that the config no longer names
 	@$(RUN) snakemake delete_unused --cores 1 $(OVERLAY)
 
-clean: ## Remove all results
+clean: ## Delete all results
 	find results -mindepth 1 -not -name .gitkeep -delete
 
 help: ## List these targets

@@ -1,4 +1,4 @@
-# Searchlight: where Atari agents look. The rules are the table of contents, the paths in results/ say which made what.
+# Searchlight: where Atari agents look. The included files hold the rules, in the order in which they run.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -24,13 +24,13 @@ rule all:
         files_of_clips(),
 
 
-# The episodes alone: to look at them, and for a sweep of many open ends, whose jobs are then all known at once.
+# Plays the episodes alone. After it, all jobs of clips with an open end are known at once, because lengths are.
 rule episodes:
     input:
         episodes(),
 
 
-# Results that the config does not name any more; nothing else is listed, or deleted.
+# Lists results that the config no longer names. Files that no rule makes are never listed or deleted.
 rule list_unused:
     log:
         "results/logs/list_unused.log",

@@ -1,6 +1,6 @@
-"""Other agents: `erase` and the notebook's windows, by each preprocessing, beside a competent user's batched way.
+"""Other agents: `erase` and the notebook's windows, with each preprocessing, beside a competent user's batched way.
 
-The public agents of baby-a3c are read from a folder beside the checkout; where it is missing, their rows are left out.
+The public agents of baby-a3c are read from a folder beside the checkout. Their rows are left out if it is missing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SPECS = {"erase": windows(8, 4, {"background": 200}), "notebook": windows(5, 5, 
 
 @dataclass(frozen=True)
 class Player:
-    """An agent that is measured, and the rows of it: cases with preprocessings."""
+    """An agent that is measured, and its rows: cases with preprocessings."""
 
     name: str
     checkpoint: str
@@ -65,7 +65,7 @@ ALL = [
 
 
 def by_agents() -> list[dict[str, Any]]:
-    """Measure all rows: seconds a frame of both sides, from the screen to the outputs, without scoring."""
+    """Measure all rows: seconds a frame of both ways, from the screen to the outputs, without scoring."""
     return [
         row
         for agent in ALL

@@ -1,7 +1,7 @@
-"""What the project's speed is measured against, and what its maps are tested against.
+"""Two other ways to make maps. Speed is measured against both, and tests compare maps with them.
 
-The XAITK notebook's way, re-stated: its classes, one forward a mask, a thread a frame. And a competent user's way:
-masks made once, applied by numpy, and forwards in batches.
+The XAITK notebook's way uses its classes, one forward a mask, and a thread a frame. A competent user's way makes masks
+once, applies them by numpy, and runs forwards in batches.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CASES = {
         on_screen=False,
         fill=lambda image: gaussian_filter(image, 3),
     ),
-    # threads=0: with more, its masks could not be made again.
+    # threads=0, because with more threads a seed does not give the same masks again.
     "rise": Case(RISEGrid(1000, 8, 0.5, seed=0, threads=0), RISEScoring(0.5), on_screen=False),
 }
 
@@ -74,7 +74,7 @@ def prepro(screen: np.ndarray) -> np.ndarray:
 
 
 def imresize(screen: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
-    """What ``scipy.misc.imresize`` made of a screen, (80, 80) float32; stretched by the range of ``like``, if given."""
+    """What ``scipy.misc.imresize`` made of a screen, (80, 80) float32, stretched by the range of ``like`` if given."""
     grey, of = (one[35:195].mean(2) for one in (screen, screen if like is None else like))
     spread = of.max() - of.min() or 1
     stretched = np.clip((grey - of.min()) * (255 / spread) + 0.5, 0, 255).astype(np.uint8)
@@ -86,7 +86,7 @@ def imresize(screen: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
 def frame_maps(case: Case, policy: Policy, screen: np.ndarray, memory: Memory) -> Maps:
     """Return the actor's and the critic's map of one frame.
 
-    The actor's is the sum of its absolute maps over its maximum, the critic's the absolute of its one.
+    The actor's map is the sum of its absolute maps, divided by its maximum. The critic's is its one absolute map.
     """
 
     def outputs(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +105,7 @@ def frame_maps(case: Case, policy: Policy, screen: np.ndarray, memory: Memory) -
     return actor / actor.max(), critic
 
 
-# Observations in one forward, where time a mask is least.
+# Observations in one forward. The time a mask is least with this number.
 BATCH = 64
 
 
@@ -155,15 +155,15 @@ def read_frame(
 def notebook_maps(policy_path: Path, episode_path: Path, frame: int) -> Maps:
     """Return the notebook's maps, (210, 160), of what the notebook calls frame ``frame``.
 
-    It keeps the screen after each step, so its ``ins[i]`` is our ``frame[i + 1]``; it keeps the memory after each
-    step, so its ``hx[i - 1]`` is our ``memory_h[i]``.
+    The notebook keeps the screen after each step, so its ``ins[i]`` is our ``frame[i + 1]``. It also keeps the memory
+    after each step, so its ``hx[i - 1]`` is our ``memory_h[i]``.
     """
     policy = notebook_policy(policy_path)
     return frame_maps(CASES["notebook"], policy, *read_frame(policy, episode_path, frame + 1, lag=1))
 
 
 def maps_in_threads(case: Case, policy_path: Path, episode_path: Path, frames: range) -> list[Maps]:
-    """Return the maps of some frames as the notebook's ``app`` does: all at once, a thread a frame."""
+    """Return the maps of some frames as the notebook's ``app`` makes them: all at once, a thread a frame."""
     policy = notebook_policy(policy_path)
     found: dict[int, Maps] = {}
 

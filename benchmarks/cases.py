@@ -1,4 +1,4 @@
-"""What is measured: the bundled agent's frames, three ways to perturb and score, and our side of them."""
+"""What is measured: frames of the bundled agent, three ways to perturb and score, and Searchlight's maps of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Frame = tuple[np.ndarray, dict[str, torch.Tensor]]
 
 
 def window(stride: int) -> Spec:
-    """Return the notebook's method, whose windows of 5x5 pixels lie ``stride`` apart."""
+    """Return the notebook's method, with windows of 5x5 pixels that lie ``stride`` apart."""
     perturber = {"SlidingWindow": {"window_size": [5, 5], "stride": [stride, stride]}}
     return {"space": "screen", "perturber": perturber, "fill": 0}, {"OcclusionScoring": {}}
 
@@ -59,14 +59,14 @@ def frames(count: int) -> list[Frame]:
 
 
 def perturbation_of(spec: Spec) -> Perturbation:
-    """Return a case's perturbation, its masks made."""
+    """Return the perturbation of a case, with its masks."""
     return Perturbation(
         {**spec[0], "perturber": check("perturber", spec[0]["perturber"])}, preprocessings.build("cv2", USUAL_SCREEN)
     )
 
 
 def our_maps(spec: Spec) -> Callable[[np.ndarray, Memory], Maps]:
-    """Return a function from a screen and a memory to maps, by the project's own steps; set-up is the caller's."""
+    """Return a function from a screen and a memory to maps, made of the project's own steps. Set-up happens here."""
     perturbation = perturbation_of(spec)
     engine = Engine(load_policy(POLICY), perturbation.preprocessing.shape)
     score = make_scorer(check("scorer", spec[1]), perturbation.masks)

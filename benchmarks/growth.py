@@ -1,4 +1,4 @@
-"""How time grows with masks, frames and cores, where it goes, and how far it is from what the machine could do."""
+"""How time grows with masks, frames and cores, where it goes, and how far it is from the machine's limit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MODULES = {
 
 
 def seconds_a_frame(spec: Spec, count: int) -> float:
-    """Return our seconds a frame, over ``count`` frames, set-up left out."""
+    """Return Searchlight's seconds a frame over ``count`` frames, without set-up."""
     maps, given = our_maps(spec), frames(count)
     maps(*given[0])
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def seconds_a_frame(spec: Spec, count: int) -> float:
 
 
 def by_masks() -> list[dict[str, float]]:
-    """Measure the notebook's method with windows further apart and closer: 2 frames its way, 60 ours."""
+    """Measure the notebook's method with windows further apart and closer: 2 frames its way, 60 by Searchlight."""
     policy, found = notebook_policy(POLICY), []
     for stride in STRIDES:
         spec = window(stride)
@@ -92,7 +92,7 @@ perturb_block({policy!r}, {episode!r}, output, perturbation={spec!r}, block=bloc
 
 
 def _jobs_seconds(processes: int, size: int) -> float:
-    """Return the seconds that some ``perturb`` jobs take at once, each of a block of its own: the best of three."""
+    """Return the seconds of some ``perturb`` jobs at once, each with a block of its own: the best of three."""
     return min(_once(processes, size) for _ in range(3))
 
 
@@ -116,7 +116,7 @@ def _once(processes: int, size: int) -> float:
 def by_frames() -> list[dict[str, float]]:
     """Measure ``perturb`` jobs of growing blocks of the notebook's method, while all cores are busy with the same.
 
-    What a job of no frames would take, by the straight line through the smallest and the largest, is its start-up.
+    Start-up is what a job of no frames would take, by a straight line through the smallest and the largest block.
     """
     cores = os.cpu_count() or 1
     taken = [_jobs_seconds(min(cores, 2), size) for size in BLOCKS]
@@ -141,7 +141,7 @@ def by_cores() -> list[dict[str, float]]:
 
 
 def _stage(function: tuple[str, int, str]) -> str | None:
-    """Return the stage that a function is of, None where that is its caller's."""
+    """Return the stage of a function, or None if it belongs to the stage of its caller."""
     path, _, name = function
     if path == "~":
         called = re.search(r"method '?([\w.]+)", name)
@@ -151,9 +151,9 @@ def _stage(function: tuple[str, int, str]) -> str | None:
 
 
 def profile(spec: Spec, count: int = 30) -> dict[str, float]:
-    """Return the part of the time that each stage takes, by Python's profiler, which makes small calls look dearer.
+    """Return the share of time that each stage takes. Python's profiler makes small calls look dearer than they are.
 
-    What a library's function takes is counted for the module that called it, but for products and activations.
+    The time of a library's function counts for the module that called it, except for products and activations.
     """
     maps, given = our_maps(spec), frames(count)
     maps(*given[0])
@@ -187,7 +187,7 @@ def _forward(policy: Factored) -> int:
 
 
 def _needed(policy: Factored, spec: Spec, count: int) -> float:
-    """Return the multiply-adds a frame that cannot be left out: each layer's outputs that can change, each once."""
+    """Return the multiply-adds of a frame that are needed: those of each layer's outputs that can change, once."""
     convolutions, perturbation = geometry(policy, SHAPE), perturbation_of(spec)
     products, whole, hidden = len(policy.product[1]), _forward(policy), policy.initial_memory()["h"].shape[1]
     heads = hidden * (policy.actions + 1)
@@ -217,7 +217,7 @@ def rate() -> float:
 
 
 def limits(ours: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Compare seconds a frame of each case with those of its needed multiply-adds at the machine's ``rate``."""
+    """Compare each case's seconds a frame with the time of its needed multiply-adds at the machine's ``rate``."""
     policy, speed = load_policy(POLICY), rate()
     found = {}
     for case, seconds in ours.items():

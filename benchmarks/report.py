@@ -1,12 +1,10 @@
-"""What ``run.py`` measured, as Markdown and as a plot."""
+"""What ``run.py`` measured, as Markdown and as a plot. No sentence here quotes a figure that it does not compute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from cases import CONFIG, SPECS
 
 
 def plot(rows: Sequence[dict[str, float]], path: Path) -> None:
@@ -31,9 +29,26 @@ def plot(rows: Sequence[dict[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"## {title}", "", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
+    return f"## {title}\n\n{table(columns, rows)}\n"
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Return the figures that the README gives."""
+    notebook, whole = results["cases"]["notebook"], results["cases"]["end_to_end"]
+    return (
+        f"A frame by the notebook's own method takes {1e3 * notebook['ours_s']:.0f} ms in place of "
+        f"{notebook['baseline_s']:.1f} s on one thread. The maps are the same to "
+        f"{notebook['max_abs_difference']:.0e}.\n"
+        f"{whole['frames_ours']} frames from nothing to videos take {whole['ours_s']:.0f} s on two cores in place of "
+        f"an extrapolated {whole['baseline_s'] / 60:.0f} minutes\n([how it was measured](benchmarks/README.md))."
+    )
 
 
 def _by_imresize(rows: Sequence[dict[str, Any]]) -> str:
@@ -49,8 +64,8 @@ def report(results: dict[str, Any]) -> str:
     cases, whole = results["cases"], results["cases"]["end_to_end"]
     parts = [
         "# Benchmark\n",
-        "Written by `make benchmark`, which measures the notebook's way (`baseline.py`) and Searchlight one after the\n"
-        f"other on the same frames of the bundled agent, on one thread.\n\nMachine: {about}.\n",
+        "Written by `make benchmark`. It measures the notebook's way (`baseline.py`) and Searchlight one after the\n"
+        f"other, on the same frames of the bundled agent, on one thread.\n\nMachine: {about}.\n",
         _table(
             "A frame, from the screen to the maps",
             (
@@ -84,9 +99,9 @@ def report(results: dict[str, Any]) -> str:
         f"the notebook's way\n(extrapolated from {whole['frames_baseline']} frames, without its episode and video), "
         f"{whole['ours_s']:.0f} s by `snakemake --cores 2`: {whole['ratio']:.0f}\ntimes (target {whole['target']}).\n",
         "The batched way is what a competent user writes: masks made once, applied by numpy, and forwards in batches\n"
-        "of 64; its scoring is left out.\n",
-        "`upstream` perturbs the observation by wide, blurred patches, so that much of the network is to be computed\n"
-        "again under each mask; `rise` changes all of it, and needs whole forwards.\n",
+        "of 64. Its scoring is left out.\n",
+        "`upstream` hides wide, soft patches of the observation, so much of the network is computed again under each\n"
+        "mask. `rise` changes all of the observation, so it needs whole forwards.\n",
         _table(
             "Other agents (a frame, from the screen to the outputs, beside the batched way)",
             ("case", "agent", "preprocessing", "masks", "batched way", "Searchlight", "ratio", "largest difference"),
@@ -104,9 +119,9 @@ def report(results: dict[str, Any]) -> str:
                 for row in results["agents"]
             ],
         ),
-        "All but the bundled agent were trained with `imresize`. By it, `erase` is to take at most twice the time\n"
-        f"that it takes by `cv2` on the same frames: {_by_imresize(results['agents'])}.\n"
-        "`notebook` on Pong is to be 10 times faster than the batched way.\n",
+        "All but the bundled agent were trained with `imresize`. The target is that `erase` takes at most twice as\n"
+        "long by `imresize` as by `cv2` on the same frames. It takes this many times as long:\n"
+        f"{_by_imresize(results['agents'])}. The target for `notebook` on Pong is a ratio of 10.\n",
         _table(
             "Number of masks (`notebook`, windows further apart or closer)",
             ("masks", "notebook's way, s a frame", "Searchlight, ms a frame", "ratio"),
@@ -125,7 +140,7 @@ def report(results: dict[str, Any]) -> str:
             ],
         ),
         _table(
-            f"Cores (blocks of {CONFIG['block_size']} frames of `notebook`, start-up included)",
+            "Cores (blocks of `notebook` of the default size, start-up included)",
             ("cores", "frames a second"),
             [(f"{row['cores']}", f"{row['frames_a_second']:.0f}") for row in results["cores"]],
         ),
@@ -136,9 +151,9 @@ def report(results: dict[str, Any]) -> str:
         ),
         _table(
             "Where the time goes (by Python's profiler, which makes small calls look dearer)",
-            ("stage", *(f"`{case}`" for case in SPECS)),
+            ("stage", *(f"`{case}`" for case in results["profile"])),
             [
-                (stage, *(f"{results['profile'][case].get(stage, 0):.0%}" for case in SPECS))
+                (stage, *(f"{results['profile'][case].get(stage, 0):.0%}" for case in results["profile"]))
                 for stage in results["profile"]["notebook"]
             ],
         ),
@@ -164,10 +179,7 @@ def report(results: dict[str, Any]) -> str:
                 for case, row in results["limits"].items()
             ],
         ),
-        "Each layer has only 32 channels: a position takes 9,216 multiply-adds, a tenth of a microsecond, and 1,152\n"
-        "bytes that must be gathered for them, and 128 that are written and gone over by the activation. So moving\n"
-        "numbers takes as long as computing with them, and `upstream` stays below its target. Tried and slower:\n"
-        "classes of boxes of one size by oneDNN's convolution (46 ms where this took 33), smaller or larger pieces at\n"
-        "a time (31 to 38 ms); no faster: the bias as one more tap.\n",
+        "The limit leaves out that numbers are moved. A position of a layer of 32 channels takes 9,216 multiply-adds;\n"
+        "for them, 1,152 bytes are gathered and 128 are written.\n",
     ]
     return "\n".join(parts)

@@ -1,13 +1,12 @@
-"""Measure Searchlight against the XAITK notebook's way and a competent user's, on the same real frames, on one thread.
+"""Measure Searchlight beside the XAITK notebook's way and a competent user's, on the same real frames, on one thread.
 
 ``make benchmark`` plays the default run's episode if it is not there yet, prints tables and writes them to
-``benchmarks/README.md``, ``benchmarks/results.json`` and ``benchmarks/results.png``. Both sides' maps are compared; a
-difference above 1e-3 fails.
+``benchmarks/results.json``, ``benchmarks/results.png`` and the documents that quote them (``documents.py``). Both
+sides' maps are compared; a difference above 1e-3 fails.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import yaml  # noqa: E402
 from agents import by_agents  # noqa: E402
 from baseline import CASES, Maps, batched_outputs, frame_maps, notebook_policy, prepro  # noqa: E402
 from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, Frame, frames, our_maps, perturbation_of  # noqa: E402
+from documents import RESULTS, save  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
 from machine import machine  # noqa: E402
 from report import plot, report  # noqa: E402
@@ -33,14 +33,13 @@ from searchlight.agents.policy import Policy  # noqa: E402
 from searchlight.saliency.plugins import check  # noqa: E402
 from steps import steps  # noqa: E402
 
-FOLDER = ROOT / "benchmarks"
 FRAMES, BATCHED_FRAMES = 100, 10
 BASELINE_SECONDS = 60
 TARGETS = {"notebook": 250, "upstream": 12, "rise": 3, "end_to_end": 30}
 
 
 def measure(case: str) -> dict[str, float]:
-    """Measure one case: seconds a frame of both sides, and how far their maps are apart."""
+    """Measure one case: seconds a frame of all ways, and the largest difference of their maps."""
     policy, given = notebook_policy(POLICY), frames(FRAMES)
     start = time.perf_counter()
     maps = our_maps(SPECS[case])
@@ -48,7 +47,7 @@ def measure(case: str) -> dict[str, float]:
     ours_s = (time.perf_counter() - start) / len(given)
     theirs: list[Maps] = []
     start = time.perf_counter()
-    # Spread over the clip, as ours are.
+    # In random order, so that they are spread over the clip.
     order = np.random.default_rng(0).permutation(len(given))
     while len(theirs) < len(given) and time.perf_counter() - start < BASELINE_SECONDS:
         theirs.append(frame_maps(CASES[case], policy, *given[order[len(theirs)]]))
@@ -68,7 +67,7 @@ def measure(case: str) -> dict[str, float]:
 
 
 def batched(case: str, policy: Policy, given: list[Frame]) -> float:
-    """Return a competent user's seconds a frame, up to the outputs: scoring is left out."""
+    """Return a competent user's seconds a frame, up to the outputs, without scoring."""
     masks = perturbation_of(SPECS[case]).masks
     weights = masks.dense(0, len(masks))
     start = time.perf_counter()
@@ -103,7 +102,7 @@ maps_in_threads(CASES[{case!r}], Path({policy!r}), Path({episode!r}), range({fir
 
 
 def peak_mb(body: str, case: str) -> float:
-    """Return the peak memory in MB of a process of its own: ours for a whole block, theirs for five frames."""
+    """Return the peak memory in MB of one process: a whole block by Searchlight, or five frames the notebook's way."""
     spec, scorer = SPECS[case]
     first = CLIP["frames"][0]
     with tempfile.TemporaryDirectory() as folder:
@@ -151,8 +150,8 @@ END_FRAMES = 20
 def end_to_end() -> dict[str, float]:
     """Measure 601 frames from nothing to videos, beside the notebook's maps of them, both with two threads.
 
-    The notebook's time is extrapolated from ``END_FRAMES`` frames, five at a time in its threads as it does, and holds
-    neither its episode nor its video.
+    The notebook's time is extrapolated from ``END_FRAMES`` frames, five at a time in its threads. It leaves out its
+    episode and its video.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
@@ -199,9 +198,8 @@ def main() -> None:
         "profile": {case: profile(spec) for case, spec in SPECS.items()},
         "limits": limits({case: cases[case]["ours_s"] for case in SPECS}),
     }
-    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (FOLDER / "README.md").write_text(report(results), encoding="utf-8")
-    plot(results["masks"], FOLDER / "results.png")
+    save(RESULTS, results)
+    plot(results["masks"], RESULTS.with_suffix(".png"))
     Console().print(report(results), markup=False, highlight=False)
     worst = max(row["max_abs_difference"] for row in (*(cases[case] for case in SPECS), *results["agents"]))
     if worst > 1e-3:

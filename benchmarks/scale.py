@@ -1,12 +1,11 @@
-"""Measure what Snakemake itself takes to plan a run, and to run its jobs.
+"""Measure the time that Snakemake itself takes to plan a run, and to run its jobs.
 
 ``make benchmark-scale`` plans runs of 10 to 10,000 blocks, runs some hundred jobs that do nothing, prints tables and
-writes ``benchmarks/scale.json``. It needs Linux.
+writes ``benchmarks/scale.json`` and the documents that quote it (``documents.py``). It needs Linux.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,19 +19,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import scaling
 import yaml
+from documents import SCALE, save
 from machine import machine
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "scale.json"
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles", "resources", "environment.yml")
 BLOCKS = (10, 100, 1_000, 10_000)
 AN_EPISODE = 100  # blocks
 BLOCK_SIZE = 240
-# Of runs: from the one to the other job that is done, so that the plan is left out.
+# Runs are timed between these two finished jobs, so that the plan is left out.
 FIRST, LAST = 10, 40
 RUNS = [
     (100, "ilp, Snakemake's own", ("--scheduler", "ilp")),
@@ -46,7 +45,7 @@ NOTHING = "from pathlib import Path\n\nfor path in snakemake.output:\n    Path(p
 
 
 def sweep(blocks: int, episodes: int) -> str:
-    """Return a config whose clips have that many blocks in all, of one method."""
+    """Return a config whose clips have that many blocks in all, for one method."""
     frames = blocks // episodes * BLOCK_SIZE
     clip = {"agent": "breakout", "seed": list(range(episodes)), "max_steps": frames, "frames": [0, frames - 1]}
     clips = {"demo": None, "sweep": {**clip, "methods": ["erase"], "fps": 30}}
@@ -55,7 +54,7 @@ def sweep(blocks: int, episodes: int) -> str:
 
 @contextmanager
 def snakemake(folder: Path, config: str, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Snakemake in a copy of the project, and kill it and its jobs in the end."""
+    """Start Snakemake in a copy of the project. Kill it and its jobs in the end."""
     (folder / "sweep.yaml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--configfile", "sweep.yaml", *options]
     with (folder / "output").open("wb") as output:
@@ -105,9 +104,9 @@ def planned(folder: Path, blocks: int) -> dict[str, float]:
 
 
 def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> dict[str, Any]:
-    """Measure a run whose jobs start, write empty files and end: from the ``FIRST`` to the ``LAST`` that has.
+    """Measure a run whose jobs only write empty files, between the ``FIRST`` and the ``LAST`` finished job.
 
-    All blocks are of one episode, so that all can run as soon as it was played.
+    All blocks are of one episode, so all can run as soon as it was played.
     """
     copy_project(folder)
     for script in (folder / "scripts").glob("*.py"):
@@ -130,13 +129,13 @@ def run_empty(folder: Path, blocks: int, how: str, options: Sequence[str]) -> di
 
 
 def _done(folder: Path) -> int:
-    """Return how many jobs are done: Snakemake has written down what they were made from."""
+    """Return the number of finished jobs, which is the number of Snakemake's records."""
     metadata = folder / ".snakemake" / "metadata"
     return sum(1 for _ in metadata.iterdir()) if metadata.is_dir() else 0
 
 
 def _own_seconds(process: int) -> float:
-    """Return the processor time that a process has used by itself, without that of its jobs."""
+    """Return the processor time of a process, without that of its jobs."""
     ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
@@ -147,22 +146,10 @@ def main() -> None:
         root = Path(temporary)
         plans = [planned(root / str(blocks), blocks) for blocks in track(BLOCKS, "Plans")]
         runs = [run_empty(root / f"run-{number}", *run) for number, run in enumerate(track(RUNS, "Runs"))]
-    RESULTS.write_text(json.dumps({"machine": machine(), "plans": plans, "runs": runs}, indent=2) + "\n", "utf-8")
-    plan = Table(
-        "blocks", "jobs", "seconds", "where each is printed", "a job, ms", "peak MB", title="A dry run, --quiet"
-    )
-    for row in plans:
-        times = (f"{row[name]:.1f}" for name in ("wall_s", "printed_wall_s"))
-        a_job = 1e3 * row["cpu_s"] / row["jobs"]
-        plan.add_row(f"{row['blocks']:,}", f"{row['jobs']:,}", *times, f"{a_job:.1f}", f"{row['peak_mb']:.0f}")
-    run = Table(
-        "blocks", "scheduler", "a job, ms", "Snakemake's own, ms", title="A run of jobs that do nothing, 2 cores"
-    )
-    for row in runs:
-        times = (f"{row[name]:,.0f}" for name in ("wall_ms_a_job", "own_cpu_ms_a_job"))
-        run.add_row(f"{row['blocks']:,}", row["how"], *times)
-    for table in (plan, run):
-        Console().print(table)
+    measured = {"machine": machine(), "plans": plans, "runs": runs}
+    save(SCALE, measured)
+    for text in (scaling.plans(measured), scaling.runs(measured)):
+        Console().print(text, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the steps around the engine cost: playing, scoring, collecting and rendering, without their start-up."""
+"""Time of the steps around the engine: playing, scoring, collecting and rendering, without start-up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALL, LARGE = 40, 360
 
 
 def _ms(work: Callable[[int], Any], small: int = SMALL, large: int = LARGE) -> float:
-    """Return the milliseconds a frame between a small piece of work and a large one, after a first small one."""
+    """Return milliseconds a frame: the slope between a small and a large piece of work, after a warm-up."""
     work(small)
     taken = []
     for count in (small, large):
@@ -36,7 +36,7 @@ def _ms(work: Callable[[int], Any], small: int = SMALL, large: int = LARGE) -> f
 
 
 def steps() -> list[dict[str, Any]]:
-    """Measure each step on the notebook's method, on one thread."""
+    """Measure each step with the notebook's method, on one thread."""
     spec, scorer = SPECS["notebook"]
     agent = {"agent": CLIP["agent"], "actions": "sample", "seed": CLIP["seed"]}
     agent |= {name: CONFIG["agents"][CLIP["agent"]][name] for name in ("env", "preprocessing")}

@@ -1,7 +1,7 @@
 """Make the README's picture from the default run: three moments of the demo, actor blue and critic amber.
 
-Also prints the figures that the README gives of this clip: where the saliency lies, by the boxes of ball and paddle
-that the console's memory tells (bytes as in the Atari ARI and OCAtari projects).
+Also prints where this clip's saliency lies, which the README says in words. The places of ball and paddle are read from
+the console's memory (bytes as in the Atari ARI and OCAtari projects).
 """
 
 from pathlib import Path
@@ -29,17 +29,17 @@ def picture() -> None:
 
 
 def box(x: int, y: int, width: int, height: int, margin: int) -> tuple[slice, slice]:
-    """Return a box of the rows that the agent sees, which begin at 35."""
+    """Return a box with a margin, in the rows that the agent sees; they begin at 35."""
     rows = slice(max(0, y - 35 - margin), max(0, y - 35 + height + margin))
     return rows, slice(max(0, x - margin), max(0, x + width + margin))
 
 
 def figures(method: str) -> None:
-    """Print, of each map: the ball's mean over the map's (median of frames), and mean shares of ball and paddle."""
+    """Print for each map how bright the ball is (its mean over the map's), and the shares of ball and paddle."""
     clip = xarray.open_zarr(f"zip::{CLIP / method}.zarr.zip").load()
     for layer in ("actor", "critic"):
         maps = clip[layer].values
-        # On the rows that the agent sees.
+        # The rows that the agent sees.
         maps = maps[:, 35:195] if maps.shape[1] == 210 else maps.repeat(2, axis=1).repeat(2, axis=2)
         ratios, on_ball, on_paddle = [], [], []
         for saliency, frame, ram in zip(

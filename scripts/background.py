@@ -1,4 +1,4 @@
-"""Find what is usually there on an episode's screens."""
+"""Find what is usually there on the screens of an episode."""
 
 from searchlight.job import job
 

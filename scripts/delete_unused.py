@@ -1,4 +1,4 @@
-"""Delete the results that the config does not name."""
+"""Delete the results that the config no longer names."""
 
 from searchlight.job import job
 

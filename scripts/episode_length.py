@@ -1,4 +1,4 @@
-"""Write down how many frames an episode has."""
+"""Write the number of frames of an episode."""
 
 from searchlight.job import job
 

@@ -1,4 +1,4 @@
-"""List the results that the config does not name."""
+"""List the results that the config no longer names."""
 
 import os
 

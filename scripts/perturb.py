@@ -1,4 +1,4 @@
-"""Compute the policy's responses to a perturbation for one block of frames."""
+"""Compute the network's responses to a perturbation for one block of frames."""
 
 from searchlight.job import job
 

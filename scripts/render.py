@@ -1,4 +1,4 @@
-"""Render the videos of a clip by one method."""
+"""Render the videos of a clip for one method."""
 
 from searchlight.job import job
 

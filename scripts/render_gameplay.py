@@ -1,4 +1,4 @@
-"""Render a clip's frames as they were played."""
+"""Render the frames of a clip as they were played."""
 
 from searchlight.job import job
 

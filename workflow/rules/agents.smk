@@ -1,4 +1,4 @@
-# Agents: their weights, and the episodes they play.
+# Agents: their weights, and the episodes that they play.
 
 
 rule fetch_checkpoint:
@@ -46,7 +46,7 @@ rule rollout:
         "../../scripts/rollout.py"
 
 
-# Only clips with an open end ask for it: how many blocks they need is known when their episode was played.
+# Only clips with an open end ask for it: the number of their blocks is known once their episode was played.
 checkpoint episode_length:
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
@@ -63,7 +63,7 @@ checkpoint episode_length:
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    # Without its code: a number stays what it is, and Snakemake would run all that waits for a checkpoint again.
+    # Its code is left out, because the number stays the same. Otherwise, an edit would run all that waits for it again.
     params:
         **tracked("episode_length", after=["rollout"], with_code=False),
     script:

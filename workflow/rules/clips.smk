@@ -1,7 +1,7 @@
 # Clips: what a user asked for, as one store, as videos, as a page.
 
 
-# First after the episode: what is made of a clip waits until it is known that its frames are there.
+# Runs first after the episode: all other jobs of a clip wait until its frames are known to be there.
 rule check_frames:
     input:
         episode=from_config("results/episodes/{agent}/seed-{seed}.zarr.zip"),
@@ -19,7 +19,7 @@ rule check_frames:
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    # Without its code: the frames stay the same, and all that waits for them would be made again.
+    # Its code is left out, because the frames stay the same. Otherwise, an edit would make all that waits for them again.
     params:
         **tracked("check_frames", after=["rollout"], with_code=False, frames=setting("clips/{clip}/frames")),
     script:

@@ -1,4 +1,4 @@
-# What the rules share: the validated config, and the functions that turn it into inputs and parameters.
+# What rules share: the validated config, and functions that make inputs and parameters of it.
 import gc
 import os
 import sys
@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-# ROOT is the project's folder, also where another workflow uses this one as a module. OTHERS are that workflow's rules;
+# ROOT is the project's folder, even where another workflow uses this one as a module. OTHERS are that workflow's rules.
 # in_place() puts the module's prefix before a path.
 if not isinstance(workflow.current_basedir, os.PathLike):
     sys.exit(f"{workflow.current_basedir}: found a workflow that is not in a folder of this machine, allowed: a clone")
@@ -18,7 +18,7 @@ CATALOGUE = ROOT / "config" / "catalogue.yaml"
 # DAG objects live until exit; frequent garbage collection cost a seventh of a large dry run.
 gc.set_threshold(200_000, 50, 50)
 
-# The package beside this file, for the workflow and for its jobs: not one that happens to be installed.
+# The workflow and its jobs import the package of this folder, even if another one is installed.
 SCRIPTS = Path(os.path.abspath(ROOT / "scripts"))
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
@@ -39,7 +39,7 @@ if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
     sys.exit(line)
 
 OWN = own_config(ROOT)
-# Before Snakemake says what it does with it, from another thread.
+# This line comes before Snakemake's own lines about the file, which another thread prints.
 if workflow.is_main_process and not workflow.modifier.skip_configfile and OWN != "config/config.yaml":
     print(f"config: found no config/config.yaml in {os.getcwd()}, used: {OWN}", file=sys.stderr)
 
@@ -54,7 +54,7 @@ if workflow.is_main_process and workflow.modifier.is_main_snakefile():
     if misread:
         sys.exit("\n".join(misread))
 
-if workflow.modifier.is_main_snakefile():  # of a module, it is the outer workflow's
+if workflow.modifier.is_main_snakefile():  # a module's config is the outer workflow's
     update_config(config, typed(workflow.config_settings.config))
 
 try:
@@ -64,12 +64,12 @@ except SearchlightError as error:
 
 
 def growing(amount):
-    """Return a resource that doubles with every attempt: a job that was killed for want of it is given more."""
+    """Return a resource that doubles with each attempt, because a job may be killed when it has too little."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
 def any_of(names):
-    """Return what matches the names of the config alone, so that nothing else can be asked for."""
+    """Return a pattern that matches names of the config alone, so that nothing else can be asked for."""
     return "|".join(sorted({str(name) for name in names}))
 
 
@@ -96,7 +96,7 @@ setting, tracked = plan.setting, plan.tracked
 
 
 def from_config(path):
-    """Return the input function for a path with names in braces: one file, or all of a clip's, as the config has them."""
+    """Return the input function for a path with names in braces: one file, or all files of a clip."""
     fields = fields_of(path)
 
     def files(wildcards):
@@ -107,8 +107,8 @@ def from_config(path):
         try:
             return plan.paths(path, names, blocks_of_clip(settings.clips[names.clip]))
         except IncompleteCheckpointException as exception:
-            # To Snakemake, what waits for a checkpoint is up to date as long as the checkpoint is, and one whose output
-            # is missing is. So a clip that gets an open end waits for it as for any file: its inputs have changed.
+            # Snakemake takes a job for up to date while the checkpoint that it waits for is, even if the checkpoint's
+            # output is missing. So a clip that gets an open end takes the length as an input: its inputs have changed.
             length = exception.targetfile
             if length.storage_object.exists() if length.is_storage else Path(length).exists():
                 raise
@@ -118,9 +118,9 @@ def from_config(path):
 
 
 def blocks_of_clip(clip):
-    """Return the blocks that a clip needs, once its episode was played where it goes on to the end.
+    """Return the blocks that a clip needs. For an open end, its episode must have been played.
 
-    None where the episode ends before the clip begins: to say so is left to the jobs that read the episode.
+    There are no blocks where the episode ends before the clip begins. Jobs that read the episode report that.
     """
     first, last = clip.frames
     if last == "end":
@@ -134,7 +134,7 @@ def blocks_of_clip(clip):
 
 
 def episodes():
-    """Return all episodes, and the lengths that clips with an open end wait for."""
+    """Return the paths of all episodes, and of the lengths that clips with an open end wait for."""
     return {
         f"results/episodes/{clip.agent}/seed-{clip.seed}.{kind}"
         for clip in settings.clips.values()
@@ -143,7 +143,7 @@ def episodes():
 
 
 def files_of_clips():
-    """Return all that a user looks at: a page alone would be enough for Snakemake where one of its videos is lost."""
+    """Return the paths of all that users look at. A page alone would not bring back a video that was lost."""
     patterns = (
         "results/clips/{clip}/index.html",
         "results/clips/{clip}/gameplay.mp4",
@@ -154,9 +154,9 @@ def files_of_clips():
 
 
 def checkpoint_file(wildcards):
-    """Return an agent's checkpoint where it is a file that is there; a missing one is the job's to report.
+    """Return an agent's checkpoint, where it is a file that exists. The job reports a missing one.
 
-    Its date says nothing, because a checkout changes it: its digest, in checkpoint_source, says whether it is another.
+    A checkout changes the file's date, so the date is ignored. Its digest, in checkpoint_source, tells another file.
     """
     watch_records()
     path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
@@ -165,9 +165,9 @@ def checkpoint_file(wildcards):
 
 @cache  # Snakemake asks again when it has removed the weights
 def checkpoint_source(names):
-    """Return where a checkpoint is, and which file: the digest of a local one, or the digest that an address is pinned to.
+    """Return where a checkpoint is, and its identity: the digest of a local file, or the pin of an address.
 
-    Weights that were fetched before they were pinned stay, where the pin fits them.
+    Weights that were fetched before they were pinned stay, if the pin fits them.
     """
     agent = settings.agents[names.agent]
     path = local_path(agent.checkpoint, BUNDLED)
@@ -186,5 +186,5 @@ def checkpoint_source(names):
 
 
 def checkpoint_digest(wildcards):
-    """Return the digest in a form that Snakemake does not track: to pin what is there already changes nothing."""
+    """Return the digest in a form that Snakemake does not track, because a pin that fits changes nothing."""
     return SimpleNamespace(sha256=settings.agents[wildcards.agent].sha256)

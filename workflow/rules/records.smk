@@ -1,6 +1,6 @@
 # Results without a record: they were copied, or another checkout made them in the same bucket. Snakemake takes such
-# results for up to date, whatever the config says. Each result holds its own lineage (searchlight.store.records). Here
-# Snakemake gets that lineage where it looks for its record, and so plans these results as any with other parameters.
+# results for up to date, whatever the config says. But each result holds its own lineage (searchlight.store.records).
+# These functions give Snakemake that lineage in place of its record. So it plans such results like all others.
 from concurrent.futures import ThreadPoolExecutor
 
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
@@ -8,9 +8,9 @@ from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
 from searchlight.errors import one_line
 from searchlight.store.records import lineage_in_bucket, read_lineage
 
-# As many as boto keeps connections.
+# boto keeps that many connections.
 READERS = 10
-# A result in a bucket is some seconds younger than its record says.
+# Seconds by which a result in a bucket may be younger than its record says, because it is uploaded later.
 UPLOAD = 60
 
 
@@ -42,14 +42,14 @@ def lineage_in(file):
 
 
 def recorded_here(file, record):
-    """Return whether a record is of the result that is there now, and not of one that had its path before."""
+    """Return whether a record is of the present result, and not of an earlier one with the same path."""
     if record is None or not workflow.iocache.active or (date := workflow.iocache.mtime.get(file)) is None:
         return record is not None
     return record.endtime is not None and abs(date.local_or_storage() - record.endtime) <= UPLOAD * file.is_storage
 
 
 def watch_records():
-    """Let Snakemake ask results for their lineage where it has no record of them; to be called while it plans."""
+    """Let Snakemake ask results for their lineage where it has no record of them. Call it while Snakemake plans."""
     records = workflow.persistence
     if not workflow.is_main_process or "has_metadata" in vars(records):
         return
@@ -60,15 +60,15 @@ def watch_records():
         return [file for file in files if not recorded_here(file, records.metadata(file)) and not missing(file)]
 
     def said(job):
-        """Return what those of a job's results say that are there without a record."""
+        """Return the lineages of a job's results that exist without a record."""
         files = unrecorded(job.output)
         if any(file.is_storage and file not in lineages for file in files):
-            # One by one, each would wait for the server.
+            # All are read at once, because each read waits for the server.
             others = unrecorded({file for job in workflow.dag.jobs for file in job.output} - lineages.keys())
             with ThreadPoolExecutor(READERS) as pool:
                 lineages.update(zip(others, pool.map(lineage_in, others)))
         found = {file: lineages[file] if file in lineages else lineage_in(file) for file in files}
-        # One that says nothing, but has a record, is taken as Snakemake takes it: a damaged one is to be named.
+        # A result that has a record but no lineage is left to Snakemake, so that a damaged one is named.
         return {
             file: lineage
             for file, lineage in found.items()

@@ -1,7 +1,7 @@
-# Saliency, block by block: the network's responses to perturbations, and the maps that they make.
+# Saliency, block by block: the network's responses to perturbations, and the maps made from them.
 
 
-# Once an episode, for perturbations that hide things behind what is usually there.
+# Runs once an episode, for perturbations whose fill is what is usually there.
 rule background:
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",

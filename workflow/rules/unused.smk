@@ -1,7 +1,7 @@
-# What is no longer asked for: results whose paths the config does not give any more.
+# Unused results: files of this workflow's rules that the config no longer asks for.
 from snakemake.io import strip_wildcard_constraints
 
-RULES = workflow.modifier.rules - OTHERS  # of those that follow, none makes results
+RULES = workflow.modifier.rules - OTHERS  # rules that follow make no results
 
 
 def files_of(rule):
@@ -12,7 +12,7 @@ def files_of(rule):
 
 
 def last_frame(clip):
-    """Return the last frame that a clip may have: of an open end, that of the episode that is there."""
+    """Return the last frame that a clip may have. With an open end, it is that of the present episode."""
     if clip.frames[1] != "end":
         return clip.frames[1]
     episode, length = (
