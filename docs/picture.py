@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-import xarray
+import searchlight
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +36,7 @@ def box(x: int, y: int, width: int, height: int, margin: int) -> tuple[slice, sl
 
 def figures(method: str) -> None:
     """Print for each map how bright the ball is (its mean over the map's), and the shares of ball and paddle."""
-    clip = xarray.open_zarr(f"zip::{CLIP / method}.zarr.zip").load()
+    clip = searchlight.open_clip(CLIP / f"{method}.zarr.zip").load()
     for layer in ("actor", "critic"):
         maps = clip[layer].values
         # The rows that the agent sees.

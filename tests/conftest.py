@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from helpers.agents import STEPS, play_bundled
+from helpers.clips import WINDOWS, make_clip_of_screen
 from helpers.project import BUNDLED, Project, new_project
 from searchlight.agents.checkpoint import fetch_checkpoint
 
@@ -24,6 +26,22 @@ def episode_path(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("episode") / "seed-1.zarr.zip"
     play_bundled(policy_path, path, seed=1, max_steps=STEPS)
     return path
+
+
+@pytest.fixture(scope="session")
+def results_folder(policy_path: Path, episode_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with results as a run leaves them: an episode, and a short clip `demo` of it by `erase`."""
+    folder = tmp_path_factory.mktemp("run")
+    made = folder / "made"
+    make_clip_of_screen(policy_path, episode_path, made, WINDOWS, {"background": 30}, "SquaredDifference", "clip")
+    for source, target in (
+        (episode_path, "episodes/breakout/seed-1.zarr.zip"),
+        (made / "clip", "clips/demo/erase.zarr.zip"),
+    ):
+        path = folder / "results" / target
+        path.parent.mkdir(parents=True)
+        shutil.copy2(source, path)
+    return folder
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from helpers.project import ROOT
 from searchlight.fingerprint import closure, digest_of_code, imported
 from searchlight.registry import PACKAGE
@@ -36,6 +37,12 @@ def test_registry_members_count_as_code_only_where_named() -> None:
 def test_page_template_counts_as_code_of_the_page_alone() -> None:
     assert "clips/page/page.html" in names("page")
     assert "clips/page/page.html" not in names("render")
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
+def test_code_of_jobs_leaves_out_the_python_api(script: str) -> None:
+    assert "__init__.py" in names(script)
+    assert "api.py" not in names(script)
 
 
 def test_type_checking_imports_do_not_count_as_code(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_episode_store_has_the_documented_arrays_and_attributes(episode_path: Pa
         about = episode.attributes
     assert about["action_meanings"] == ["NOOP", "FIRE", "RIGHT", "LEFT"]
     assert about["environment_settings"]["repeat_action_probability"] == 0.25
+    assert about["output"] == "logits"
     assert about["ended"] == "max_steps"
     assert len(about["checkpoint"]["sha256"]) == 64
     assert set(about["versions"]) == {"searchlight", "ale-py", "gymnasium", "torch"}
@@ -195,7 +196,7 @@ def test_block_past_the_end_is_empty(policy_path: Path, episode_path: Path, tmp_
     score_block(tmp_path / "responses.zarr.zip", tmp_path / "maps.zarr.zip", scorer={"SquaredDifference": {}})
     for name, array in (("responses", "logits"), ("maps", "actor")):
         with load(tmp_path / f"{name}.zarr.zip") as store:
-            assert store.shape(array)[0] == len(store.read(array)) == len(store.read("frame")) == 0
+            assert store.shape(array)[0] == len(store.read(array)) == len(store.read("time")) == 0
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])

@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.agents import STEPS
-from helpers.clips import make_clip
+from helpers.clips import WINDOWS, make_clip_of_screen
 from searchlight.clips.check_frames import check_frames
 from searchlight.errors import SearchlightError
-from searchlight.saliency.background import write_background
-from searchlight.saliency.plugins import check
 from searchlight.store.zarr import load
 
-WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
 GAPS = {"SlidingWindow": {"window_size": [10, 10], "stride": [20, 20]}}
-FRAMES = (40, 43)
 
 
 @pytest.fixture
@@ -25,18 +21,7 @@ def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
     """Make a clip of the episode, and return its path and what was said."""
 
     def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
-        spec = {"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0}
-        write_background(episode_path, tmp_path / "background", window=30)
-        return make_clip(
-            policy_path,
-            episode_path,
-            tmp_path,
-            perturbation=spec,
-            scorer=check("scorer", scorer),
-            scale=scale,
-            frames=FRAMES,
-            background_path=tmp_path / "background",
-        )
+        return make_clip_of_screen(policy_path, episode_path, tmp_path, perturber, fill, scorer, scale)
 
     return make
 

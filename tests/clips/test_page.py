@@ -6,7 +6,7 @@ import base64
 import io
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,13 +173,16 @@ def store_of(method: str, episode_path: Path, path: Path) -> Path:
     size, actor, critic = MAPS[method]
     axes = ("y", "x") if size == SCREEN else ("observation_y", "observation_x")
     with load(episode_path) as episode:
-        copied = {name: episode.read(name, rows) for name in ("frame", "action", "value", "probability", "reward")}
-        about = {name: episode.attributes[name] for name in ("agent", "environment", "seed", "action_meanings")}
-        dimensions = {name: episode.dimensions(name) for name in copied}
+        names = ("frame", "action", "value", "logits", "probability", "reward")
+        copied = {
+            name: Variable(episode.dimensions(name), episode.read(name, rows), episode.about(name)) for name in names
+        }
+        kept = ("agent", "environment", "seed", "action_meanings", "output")
+        about = {name: episode.attributes[name] for name in kept}
         before = episode.read("reward", slice(0, FIRST)).sum()
-    rewards = copied["reward"]
-    variables = {name: Variable(dimensions[name], data) for name, data in copied.items()}
-    variables |= {
+    rewards = copied["reward"].data
+    variables = {
+        **copied,
         "actor": Variable(("time", *axes), np.full((COUNT, *size), actor, np.float32)),
         "critic": Variable(("time", *axes), np.full((COUNT, *size), critic, np.float32)),
         "actor_peak": Variable(("time",), np.full(COUNT, actor, np.float32)),
@@ -281,11 +284,30 @@ def test_facts_equal_those_in_the_store(opened: Visit, clip: Clip) -> None:
         assert float(opened.text("score")) == score[frame]
         assert float(opened.text("value")) == pytest.approx(value[frame], abs=0.0051)
         assert opened.text("action") == meanings[action[frame]]
-        cells = opened.texts("#probability > span")
+        cells = opened.texts("#outputs > span")
         assert cells[0::3] == meanings
         percents = [int(text.removesuffix(" %")) for text in cells[2::3]]
         assert percents == pytest.approx(100 * probability[frame], abs=0.51)
         assert opened.texts(".taken") == [meanings[action[frame]]]
+
+
+def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    values = np.linspace(-3, 5, 4 * COUNT, dtype=np.float32).reshape(COUNT, 4)
+    stores = []
+    for path in clip.stores:
+        with load(path) as store:
+            kept = [name for name in store.names() if name not in ("logits", "probability")]
+            variables = {name: Variable(store.dimensions(name), store.read(name)) for name in kept}
+            variables["q_values"] = Variable(("time", "action_index"), values)
+            stores.append(tmp_path / path.name)
+            save(stores[-1], variables, {**store.attributes, "output": "q_values"})
+    opened = visit(replace(clip, stores=stores).write_page(tmp_path / "index.html"))
+    for frame in (0, COUNT - 1):
+        opened.page.fill("#slider", str(frame))
+        assert opened.texts("#outputs > span")[2::3] == [f"{value:.2f}" for value in values[frame]]
+    widths = opened.page.eval_on_selector_all("#outputs i", "found => found.map(element => element.style.width)")
+    assert widths[-1] == "100%"
+    assert opened.page.get_attribute("#outputs", "aria-label") == "q values of each action"
 
 
 def test_clip_of_these_tests_has_rewards_and_several_actions(clip: Clip) -> None:

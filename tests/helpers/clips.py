@@ -6,8 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from searchlight.clips.collect import collect_clip
+from searchlight.saliency.background import write_background
 from searchlight.saliency.perturb import perturb_block
+from searchlight.saliency.plugins import check
 from searchlight.saliency.score import score_block
+
+WINDOWS = {"SlidingWindow": {"window_size": [20, 20], "stride": [20, 20]}}
+FRAMES = (40, 43)
+
+
+def make_clip_of_screen(
+    policy_path: Path,
+    episode_path: Path,
+    folder: Path,
+    perturber: dict[str, Any],
+    fill: Any,
+    scorer: str,
+    scale: str = "frame",
+) -> tuple[Path, list[str]]:
+    """Make a clip of an episode's ``FRAMES`` as ``make_clip`` does, by a perturbation of the screen."""
+    write_background(episode_path, folder / "background", window=30)
+    return make_clip(
+        policy_path,
+        episode_path,
+        folder,
+        perturbation={"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0},
+        scorer=check("scorer", scorer),
+        scale=scale,
+        frames=FRAMES,
+        background_path=folder / "background",
+    )
 
 
 def make_clip(

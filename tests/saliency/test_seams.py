@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.agents import play_bundled
 from helpers.geometry import OBSERVATION, SCREEN, architecture
 from helpers.geometry import preprocessing as built
 from searchlight.agents.networks.greydanus import GreydanusPolicy
-from searchlight.agents.policy import Factored, Memory
+from searchlight.agents.policy import LOGITS, Factored, Memory, Output
 from searchlight.agents.preprocessing import Changed, PreparedFrame, Preprocessing
 from searchlight.agents.rollout import check_takes
+from searchlight.clips.collect import collect_clip
 from searchlight.errors import SearchlightError
 from searchlight.saliency.engine import Engine, make_engine
+from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.score import score_block
 from searchlight.saliency.whole_forwards import WholeForwards
 from searchlight.store.zarr import load
 from torch import Tensor, nn
@@ -61,7 +65,7 @@ class ThinnedFrame(PreparedFrame):
 class Pooled(nn.Module):
     """A network that the engine does not know: one whose convolution is followed by a pooling. It has no memory."""
 
-    actions = 3
+    actions, output = 3, LOGITS
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -144,6 +148,27 @@ def test_whole_forwards_do_not_depend_on_the_batch_but_by_rounding(episode_path:
     one, many = (WholeForwards(policy, batch=batch).respond(frame.observation, {}, found, count) for batch in (1, 5))
     for ours, theirs in zip(one, many, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_stores_name_outputs_as_the_network_does(
+    policy_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GreydanusPolicy, "output", Output("q_values", "value of each action", softmax=False))
+    play_bundled(policy_path, tmp_path / "episode", seed=1, max_steps=6)
+    spec = {**SPECS["observation"], "memory_lag": 0}
+    paths = (policy_path, tmp_path / "episode", tmp_path / "responses")
+    perturb_block(*paths, perturbation=spec, block=0, block_size=6)
+    score_block(tmp_path / "responses", tmp_path / "maps", scorer={"SquaredDifference": {}})
+    about = {"clip": "demo", "method": "blur", "scale": "none", "notice": print}
+    collect_clip(tmp_path / "episode", [tmp_path / "maps"], tmp_path / "clip", frames=(2, 5), **about)
+    for name in ("episode", "responses", "maps", "clip"):
+        with load(tmp_path / name) as store:
+            assert store.attributes["output"] == "q_values"
+            assert not {"logits", "reference_logits", "probability"} & {*store.names()}
+    with load(tmp_path / "responses") as responses, load(tmp_path / "clip") as clip:
+        assert responses.dimensions("q_values") == ("time", "mask", "action_index")
+        np.testing.assert_allclose(clip.read("q_values"), responses.read("reference_q_values")[2:], rtol=1e-4)
+        assert clip.about("q_values") == {"long_name": "value of each action"}
 
 
 def test_a_network_for_other_observations_is_one_line() -> None:

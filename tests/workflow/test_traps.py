@@ -271,7 +271,7 @@ def test_attributes_survive_netcdf(tmp_path: Path) -> None:
         "text": "x",
         "one": 1.5,
     }
-    save(tmp_path / "a.zarr.zip", {"v": Variable(("frame",), np.arange(3.0))}, given)
+    save(tmp_path / "a.zarr.zip", {"v": Variable(("time",), np.arange(3.0))}, given)
     with load(tmp_path / "a.zarr.zip") as store:
         assert store.attributes == given
     dataset = xarray.open_zarr(f"zip::{tmp_path / 'a.zarr.zip'}")

@@ -81,7 +81,7 @@ def test_run_makes_exactly_the_documented_files(finished: Project) -> None:
 def test_blocks_hold_their_own_frames_for_any_clip(finished: Project) -> None:
     for block in (1, 2, 3):
         path = finished.folder / f"results/responses/breakout/seed-1/window/{block}.zarr.zip"
-        assert arrays(path)["frame"].tolist() == list(range(8 * block, 8 * block + 8))
+        assert arrays(path)["time"].tolist() == list(range(8 * block, 8 * block + 8))
 
 
 def test_clip_store_holds_its_frames_and_their_outputs(finished: Project) -> None:
@@ -128,7 +128,7 @@ def test_stores_do_not_depend_on_cores_or_block_size(tmp_path: Path) -> None:
             for path, contents in stores(project, kind).items():
                 block = of_one_block[f"{Path(path).parent}/0.zarr.zip"]
                 for name, array in contents.items():
-                    np.testing.assert_array_equal(array, block[name][contents["frame"]], err_msg=f"{path}: {name}")
+                    np.testing.assert_array_equal(array, block[name][contents["time"]], err_msg=f"{path}: {name}")
 
 
 def write_checkpoint(path: Path, **changes: torch.Tensor) -> str:

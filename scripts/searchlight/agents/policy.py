@@ -1,4 +1,4 @@
-"""The agent's network as the rest of the package sees it: ``step(observation, memory) -> logits, value, memory``.
+"""The agent's network as the rest of the package sees it: ``step(observation, memory) -> outputs, value, memory``.
 
 Memory is a mapping of named arrays that the network defines (``h`` and ``c`` for an LSTM, ``h`` for a GRU); nothing
 outside of the network's own file knows which there are.
@@ -7,11 +7,30 @@ outside of the network's own file knows which there are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, device, nn
 
 Memory = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network gives for each action.
+
+    Attributes:
+        name: of its array in stores, and of their attribute ``output``.
+        long_name: what it is, in words.
+        softmax: whether its softmax is the probability of each action. Episodes then hold that too, and pages show it.
+    """
+
+    name: str
+    long_name: str
+    softmax: bool
+
+
+LOGITS = Output("logits", "actor's logits", softmax=True)
 
 
 @runtime_checkable
@@ -20,9 +39,11 @@ class Policy(Protocol):
 
     Attributes:
         actions: number of actions.
+        output: what it gives for each.
     """
 
     actions: int
+    output: Output
 
     def initial_memory(self) -> dict[str, Tensor]:
         """Return the memory before the first frame, an array of (1, size) each; empty where there is none."""
@@ -35,7 +56,7 @@ class Policy(Protocol):
             memory: arrays of (batch, size).
 
         Returns:
-            Logits (batch, action), value (batch,), and the memory after the step, (batch, size) each.
+            Outputs (batch, action), value (batch,), and the memory after the step, (batch, size) each.
         """
 
     def to(self, target: device | str) -> Policy:

@@ -1,7 +1,8 @@
 """Playing one seeded episode into a store.
 
 ``frame[t]`` is the screen the agent sees when it takes decision ``t``, and ``memory_*[t]`` what it remembered before
-it saw it, so that ``logits[t], value[t]`` can be computed again from the store alone.
+it saw it, so that the network's outputs, such as ``logits[t], value[t]``, can be computed again from the store alone.
+The attribute ``output`` names the array of what the network gives for each action.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from searchlight import __version__
 from searchlight.agents import preprocessings
 from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
-from searchlight.agents.policy import Policy
+from searchlight.agents.policy import Output, Policy
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError, one_line
@@ -82,6 +83,7 @@ def play_episode(
                     "agent": agent,
                     "checkpoint": read_metadata(policy_path),
                     "preprocessing": preprocessing,
+                    "output": policy.output.name,
                     "actions": actions,
                     "seed": seed,
                     "max_steps": max_steps,
@@ -130,15 +132,15 @@ def _play(
     frame, _ = environment.reset(seed=seed)
     memory = policy.initial_memory()
     sizes = {name: array.shape[1] for name, array in memory.items()}
-    recorder = _Recorder(writer, preprocessing.screen, policy.actions, sizes)
+    recorder = _Recorder(writer, preprocessing.screen, policy.output, policy.actions, sizes)
     steps, score, ended = 0, 0.0, "max_steps"
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:
             observation = torch.from_numpy(preprocessing.observe(frame[None]))[None]
-            outputs, value, after = policy.step(observation, memory)
-            logits, probability = outputs[0].numpy(), torch.softmax(outputs[0], dim=0).numpy()
+            given, value, after = policy.step(observation, memory)
+            outputs, probability = given[0].numpy(), torch.softmax(given[0], dim=0).numpy()
             if actions == "greedy":
-                action = int(logits.argmax())
+                action = int(outputs.argmax())
             else:
                 action = int(np.searchsorted(np.cumsum(probability, dtype=np.float64), generator.random()))
                 action = min(action, len(probability) - 1)  # the probabilities' rounded sum may fall short of 1
@@ -147,7 +149,7 @@ def _play(
                 "ram": ale.getRAM(),
                 "action": action,
                 "lives": ale.lives(),
-                "logits": logits,
+                policy.output.name: outputs,
                 "probability": probability,
                 "value": value[0].item(),
                 **{f"memory_{name}": array[0].numpy() for name, array in memory.items()},
@@ -169,22 +171,37 @@ def _play(
 class _Recorder:
     """Rows of an episode, written a chunk at a time, so that an episode of any length needs little memory."""
 
-    def __init__(self, writer: Writer, screen: tuple[int, int], actions: int, memory: dict[str, int]) -> None:
+    def __init__(
+        self, writer: Writer, screen: tuple[int, int], output: Output, actions: int, memory: dict[str, int]
+    ) -> None:
         layout: dict[str, tuple[tuple[str, ...], tuple[int, ...], Any, str]] = {
             "frame": (("y", "x", "channel"), (*screen, 3), np.uint8, "screen seen at this decision, RGB"),
             "ram": (("byte",), (128,), np.uint8, "memory of the console at this decision"),
             "action": ((), (), np.int64, "index of the action taken"),
             "reward": ((), (), np.float64, "reward that followed"),
             "lives": ((), (), np.int64, "lives left at this decision"),
-            "logits": (("action_index",), (actions,), np.float32, "actor's logits"),
-            "probability": (("action_index",), (actions,), np.float32, "softmax of the logits"),
+            output.name: (("action_index",), (actions,), np.float32, output.long_name),
+            "probability": (("action_index",), (actions,), np.float32, f"softmax of the {output.name}"),
             "value": ((), (), np.float32, "critic's estimate of the return"),
         }
         for name, size in memory.items():
             what = f"recurrent memory {name} before this decision"
             layout[f"memory_{name}"] = ((f"hidden_{name}",), (size,), np.float32, what)
+        # What tells readers how to show the outputs.
+        more: dict[str, dict[str, Any]] = {}
+        if output.softmax:
+            more = {output.name: {"shown_as": "probability"}, "probability": {"valid_range": [0.0, 1.0]}}
+        else:
+            del layout["probability"]
         self._arrays = {
-            name: writer.array(name, ("time", *dimensions), shape, dtype, (CHUNK_FRAMES, *shape), {"long_name": text})
+            name: writer.array(
+                name,
+                ("time", *dimensions),
+                shape,
+                dtype,
+                (CHUNK_FRAMES, *shape),
+                {"long_name": text, **more.get(name, {})},
+            )
             for name, (dimensions, shape, dtype, text) in layout.items()
         }
         self._writer = writer

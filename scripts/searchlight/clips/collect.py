@@ -55,8 +55,8 @@ def collect_clip(
         episode = stack.enter_context(load(episode_path))
         wanted = frames_of_clip(clip, frames, episode.shape("frame")[0])
         blocks = [stack.enter_context(load(path)) for path in saliency_paths]
-        blocks.sort(key=lambda block: block.read("frame", slice(0, 1)).item())
-        held = np.concatenate([block.read("frame") for block in blocks])
+        blocks.sort(key=lambda block: block.read("time", slice(0, 1)).item())
+        held = np.concatenate([block.read("time") for block in blocks])
         if not np.isin(wanted, held).all():
             raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
         writer = stack.enter_context(create(output))
@@ -120,7 +120,7 @@ def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
 def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:
     """Yield an array's rows of the wanted frames in their order, a run at a time."""
     for block in blocks:
-        held = block.read("frame")
+        held = block.read("time")
         rows = np.flatnonzero((held >= wanted.start) & (held < wanted.stop))
         for start in range(0, len(rows), RUN_FRAMES):
             run = rows[start : start + RUN_FRAMES]
@@ -140,6 +140,6 @@ def _copy_episode(episode: Reader, writer: Writer, wanted: range) -> None:
             continue
         shape = episode.shape(name)[1:]
         dtype = episode.read(name, slice(0, 1)).dtype
-        array = writer.array(name, episode.dimensions(name), shape, dtype, (CHUNK_FRAMES, *shape))
+        array = writer.array(name, episode.dimensions(name), shape, dtype, (CHUNK_FRAMES, *shape), episode.about(name))
         for rows in runs(wanted.start, wanted.stop, RUN_FRAMES):
             array.append(episode.read(name, rows))

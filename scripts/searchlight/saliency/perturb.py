@@ -7,7 +7,7 @@ jobs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,11 @@ def perturb_block(
     Args:
         policy_path: safetensors written by ``searchlight.agents.checkpoint``.
         episode_path: store written by ``searchlight.agents.rollout``.
-        output: path of the store to write: ``logits`` (frame, mask, action_index), ``value`` (frame, mask),
-            ``reference_logits`` (frame, action_index), ``reference_value`` (frame,), all float32, ``frame``, and
-            ``effective_masks`` (frame,), how many masks change what the agent sees. A block past the episode's end is
-            empty. The attribute ``hidden_by`` says the fill in words, ``unchanged_because`` why masks may change
+        output: path of the store to write. What the network gives for each action, under the name that the attribute
+            ``output`` says, such as ``logits``: (time, mask, action_index); ``value`` (time, mask); the same for the
+            unperturbed frames, ``reference_logits`` (time, action_index) and ``reference_value`` (time,); all float32;
+            and ``effective_masks`` (time,), how many masks change what the agent sees. A block past the episode's end
+            is empty. The attribute ``hidden_by`` says the fill in words, ``unchanged_because`` why masks may change
             nothing.
         perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
         block: index of the block.
@@ -80,11 +81,11 @@ def perturb_block(
         perturbed = Perturbation(perturbation, preprocessing)
         engine = make_engine(policy, preprocessing.shape)
         count = len(perturbed.masks)
-        actions = policy.actions
+        actions, given = policy.actions, episode.attributes["output"]
         lag = perturbation["memory_lag"]
         first = max(0, frames.start - lag)
         rows = slice(frames.start, frames.stop)
-        recorded = episode.read("logits", rows), episode.read("value", rows)
+        recorded = {name: episode.read(name, rows) for name in (given, "value")}
         memory = {
             name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
             for name in policy.initial_memory()
@@ -93,14 +94,12 @@ def perturb_block(
             run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
             chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
             written = [
+                writer.array(given, ("time", "mask", "action_index"), (count, actions), np.float32, (*chunk, actions)),
+                writer.array("value", ("time", "mask"), (count,), np.float32, chunk),
                 writer.array(
-                    "logits", ("frame", "mask", "action_index"), (count, actions), np.float32, (*chunk, actions)
+                    f"reference_{given}", ("time", "action_index"), (actions,), np.float32, (len(frames), actions)
                 ),
-                writer.array("value", ("frame", "mask"), (count,), np.float32, chunk),
-                writer.array(
-                    "reference_logits", ("frame", "action_index"), (actions,), np.float32, (len(frames), actions)
-                ),
-                writer.array("reference_value", ("frame",), (), np.float32, (len(frames),)),
+                writer.array("reference_value", ("time",), (), np.float32, (len(frames),)),
             ]
             effective = np.zeros(len(frames), np.int64)
             for start in range(0, len(frames), run):
@@ -111,7 +110,8 @@ def perturb_block(
                     row, at = frame - frames.start, _memory_at(memory, frame - first)
                     where = f"{episode_path}: frame {frame}"
                     reference = engine.reference(prepared.observation)
-                    _check_recorded(engine.outputs(reference, at), (recorded[0][row], recorded[1][row]), where)
+                    stored = {name: array[row] for name, array in recorded.items()}
+                    _check_recorded(engine.outputs(reference, at), stored, where)
                     at = _memory_at(memory, max(0, frame - lag - first))
                     behind = None if backgrounds is None else backgrounds.nearest(frame)
                     patches = _Counted(perturbed.patches(screen, prepared, behind))
@@ -120,8 +120,9 @@ def perturb_block(
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
                     array.append(values)
             what = {"long_name": "number of masks that change what the agent sees"}
-            writer.variable("effective_masks", Variable(("frame",), effective, what))
-            writer.variable("frame", Variable(("frame",), np.array(frames, np.int64)))
+            writer.variable("effective_masks", Variable(("time",), effective, what))
+            what = {"long_name": "decision of the episode"}
+            writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
             writer.attributes(attributes)
 
 
@@ -154,15 +155,13 @@ def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
     return {name: array[index : index + 1] for name, array in memory.items()}
 
 
-def _check_recorded(
-    expected: tuple[np.ndarray, np.ndarray], recorded: tuple[np.ndarray, np.ndarray], where: str
-) -> None:
-    """Check the invariant that the store holds what the policy computes from it, logits and value each.
+def _check_recorded(expected: Iterable[np.ndarray], recorded: Mapping[str, np.ndarray], where: str) -> None:
+    """Check the invariant that the store holds what the policy computes from it: outputs and value by their names.
 
     Raises:
         SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
     """
-    for name, ours, stored in zip(("logits", "value"), expected, recorded, strict=True):
+    for (name, stored), ours in zip(recorded.items(), expected, strict=True):
         difference = float(np.abs(stored - ours).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
             raise SearchlightError(
@@ -179,7 +178,7 @@ def _attributes(
         raise SearchlightError(
             f"{episode.path}: played by the checkpoint {played}, but {policy_path} is {given}; play it again"
         )
-    kept = ("agent", "seed", "environment", "preprocessing", "checkpoint")
+    kept = ("agent", "seed", "environment", "preprocessing", "checkpoint", "output")
     return {
         **{name: episode.attributes[name] for name in kept},
         "screen": list(episode.shape("frame")[1:3]),

@@ -79,9 +79,9 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
 
     Args:
         responses_path: store written by ``searchlight.saliency.perturb``.
-        output: path of the store to write: ``actor`` and ``critic``, (frame, y, x) float32 as the scorer gives
-            them, in the perturbed image's own size, ``actor_peak`` and ``critic_peak`` (frame,) float32, their
-            largest values, ``effective_masks`` as the responses have them, and ``frame``. The attribute
+        output: path of the store to write: ``actor`` and ``critic``, (time, y, x) float32 as the scorer gives
+            them, in the perturbed image's own size, ``actor_peak`` and ``critic_peak`` (time,) float32, their
+            largest values, and ``effective_masks`` as the responses have them. The attribute
             ``coverage`` is the part of the pixels that the agent sees which some mask hides; ``caution`` is what to
             know of the scorer's maps, where there is something.
         scorer: of the config.
@@ -96,25 +96,26 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
         )
         masks = masks_of(perturbation, preprocessing)
         score = make_scorer(scorer, masks)
-        frames = responses.read("frame")
+        given, length = responses.attributes["output"], responses.shape("time")[0]
         arrays = {
-            name: writer.array(name, ("frame", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
+            name: writer.array(name, ("time", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
             for name in ("actor", "critic")
         }
-        peaks = {name: writer.array(f"{name}_peak", ("frame",), (), np.float32, (len(frames),)) for name in arrays}
-        for rows in runs(0, len(frames), CHUNK_FRAMES):
-            logits, value = responses.read("logits", rows), responses.read("value", rows)
-            reference_logits = responses.read("reference_logits", rows)
+        peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in arrays}
+        for rows in runs(0, length, CHUNK_FRAMES):
+            outputs, value = responses.read(given, rows), responses.read("value", rows)
+            reference = responses.read(f"reference_{given}", rows)
             reference_value = responses.read("reference_value", rows)
             maps = {
-                "actor": score(reference_logits, logits),
+                "actor": score(reference, outputs),
                 "critic": score(reference_value[:, None], value[..., None]),
             }
             for name, array in arrays.items():
                 array.append(maps[name])
                 peaks[name].append(maps[name].max(axis=(1, 2)))
-        for name in ("effective_masks", "frame"):
-            writer.array(name, ("frame",), (), np.int64, (len(frames),)).append(responses.read(name))
+        for name in ("effective_masks", "time"):
+            array = writer.array(name, ("time",), (), np.int64, (length,), responses.about(name))
+            array.append(responses.read(name))
         top, bottom, left, right = preprocessing.seen
         covered = masks.covered
         if perturbation["space"] == "screen":

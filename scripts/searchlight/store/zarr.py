@@ -212,6 +212,10 @@ class Reader:
         metadata: Any = self._arrays[name].metadata  # of Zarr v3, which has them
         return tuple(metadata.dimension_names)
 
+    def about(self, name: str) -> dict[str, Any]:
+        """Return an array's attributes."""
+        return dict(self._arrays[name].attrs)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return an array's shape."""
         if name not in self._arrays:

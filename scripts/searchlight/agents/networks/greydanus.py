@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from searchlight.agents.networks import some
-from searchlight.agents.policy import Memory
+from searchlight.agents.policy import LOGITS, Memory
 from searchlight.errors import SearchlightError
 
 TENSORS = "conv1, conv2, … (3x3), one of lstm or gru, actor_linear, critic_linear"
@@ -120,6 +120,7 @@ def elu(layer: Tensor) -> Tensor:
 class GreydanusPolicy(nn.Module):
     """Convolutions with ELU, a recurrent cell, and linear heads for the actor and the critic; a ``Factored``."""
 
+    output = LOGITS
     activation = "elu"
     pointwise = staticmethod(elu)
 

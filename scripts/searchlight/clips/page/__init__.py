@@ -16,7 +16,7 @@ from typing import Any
 from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.store.files import read_sealed, write_text
 from searchlight.store.records import mark
-from searchlight.store.zarr import load
+from searchlight.store.zarr import Reader, load
 
 TEMPLATE = Path(__file__).with_name("page.html")
 # What the page shows beside the game; the other layers are for slides.
@@ -90,8 +90,21 @@ def _describe(path: str | Path, clip: str, fps: float) -> dict[str, Any]:
             "score": store.read("score").tolist(),
             "action": store.read("action").tolist(),
             "value": [round(value, 4) for value in store.read("value").tolist()],
-            "probability": [[round(p, 4) for p in row] for row in store.read("probability").tolist()],
+            "outputs": _outputs(store),
         }
+
+
+def _outputs(store: Reader) -> dict[str, Any]:
+    """Return what the network gives for each action as it is shown: by its array, or by one that is made of it."""
+    given = store.attributes["output"]
+    shown = store.about(given).get("shown_as", given)
+    values, bounds = store.read(shown), store.about(shown).get("valid_range")
+    return {
+        "name": shown.replace("_", " "),
+        "percent": bounds is not None,
+        "range": bounds or [float(values.min()), float(values.max())],
+        "values": [[round(value, 4) for value in row] for row in values.tolist()],
+    }
 
 
 def _about(path: str | Path) -> dict[str, Any]:
