@@ -22,6 +22,7 @@ def test_notebook_is_stored_without_outputs(notebook: nbformat.NotebookNode) -> 
     assert not [cell.source for cell in cells if cell.outputs or cell.execution_count is not None]
 
 
+@pytest.mark.slow
 def test_notebook_runs(notebook: nbformat.NotebookNode, results_folder: Path) -> None:
     # Jupyter starts a notebook in its own folder, which is `docs` of the project's.
     (results_folder / "docs").mkdir()

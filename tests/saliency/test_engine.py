@@ -88,7 +88,10 @@ def test_outputs_are_those_of_one_forward_a_mask(
         assert_same(*both(policy, Perturbation(spec, built(preprocessing)), screen))
 
 
-@pytest.mark.parametrize("agent", ["bundled", "breakout-v4.model.40.tar", "breakout-v4.model.80.tar"])
+@pytest.mark.parametrize(
+    "agent",
+    ["bundled", *(pytest.param(f"breakout-v4.model.{n}.tar", marks=pytest.mark.slow) for n in (40, 80))],
+)
 def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, tmp_path: Path) -> None:
     source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
     fetch_checkpoint(source, None, None, BUNDLED, tmp_path / "policy", print)
