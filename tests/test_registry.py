@@ -53,7 +53,7 @@ def test_all_ways_to_name_a_member_are_read_as_one(folder: str, given: Any, read
         (["blur"], "found ['blur'], allowed: one name, or one name with its arguments"),
         ({"blur": 3, "mean": {}}, "found {'blur': 3, 'mean': {}}, allowed: one name, or one name with its arguments"),
         ({"mean": 3}, "found 3 as the arguments of mean, allowed: a table of names and values"),
-        ({"blur": {"size": 3}}, "blur.sigma: missing"),
+        ({"blur": {"size": 3}}, "blur.sigma: Field required"),
     ],
     ids=str,
 )

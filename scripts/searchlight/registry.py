@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from searchlight.errors import SearchlightError, one_line
+from searchlight.errors import SearchlightError
 
 PACKAGE = Path(__file__).parent
 
@@ -73,7 +73,7 @@ def members(folder: str) -> dict[str, ModuleType]:
     return {getattr(module, "NAME", name): module for name, module in modules.items()}
 
 
-class WrongArguments(SearchlightError):
+class WrongArgumentsError(SearchlightError):
     """Arguments of a member that its model refuses.
 
     Attributes:
@@ -83,7 +83,8 @@ class WrongArguments(SearchlightError):
     """
 
     def __init__(self, name: str, model: type[BaseModel], error: ValidationError) -> None:
-        super().__init__(f"{name}: {one_line(error)}")
+        first = error.errors()[0]
+        super().__init__(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']}")
         self.name, self.model, self.error = name, model, error
 
 
@@ -128,7 +129,7 @@ def choose(folder: str, spec: Any) -> Chosen:
     try:
         return Chosen(name, module, model(**_table(name, given)))
     except ValidationError as error:
-        raise WrongArguments(name, model, error) from error
+        raise WrongArgumentsError(name, model, error) from error
 
 
 def without_nulls(table: Any) -> Any:

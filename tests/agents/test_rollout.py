@@ -238,12 +238,11 @@ def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, e
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "bound"), [("breakout-v4.model.40.tar", 10), ("breakout-v4.model.80.tar", 30)])
-def test_real_agents_score_well_above_chance(tmp_path: Path, name: str, bound: int) -> None:
-    """Chance scores one or two."""
+@pytest.mark.parametrize(("name", "bound"), [("breakout-v4.model.40.tar", 50), ("breakout-v4.model.80.tar", 200)])
+def test_real_agents_play_as_well_as_they_are_known_to(tmp_path: Path, name: str, bound: int) -> None:
     fetch_checkpoint(str(real_agent(name)), None, None, BUNDLED, tmp_path / "agent", print)
     settings = {**SETTINGS, "preprocessing": "imresize", "seed": 0}
-    assert play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=1000).score > bound
+    assert play_episode(tmp_path / "agent", tmp_path / "episode", **settings, max_steps=5000).score > bound
 
 
 @pytest.mark.slow

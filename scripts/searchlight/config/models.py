@@ -69,7 +69,7 @@ def _in_words(check: Callable[..., Any], *arguments: Any) -> Any:
     """Return what a check returns, or raise what it refuses as pydantic takes it, in a user's words."""
     try:
         return check(*arguments)
-    except registry.WrongArguments as wrong:
+    except registry.WrongArgumentsError as wrong:
         raise ValueError(lines(wrong.error, wrong.model, wrong.name)[0]) from wrong
     except SearchlightError as error:
         raise ValueError(str(error)) from error
