@@ -1,11 +1,10 @@
 """Searchlight: where Atari agents look.
 
-``config`` and ``store`` are at the bottom; ``agents`` play, ``saliency`` makes maps, ``clips`` shows them. A rule's
-script calls one function of the module that bears the rule's name. ``open_episode`` and ``open_clip`` open what was
-made.
+``config`` and ``store`` are the lowest layers; ``agents`` play, ``saliency`` makes maps, ``clips`` shows them. A
+rule's script calls one function of the module with the rule's name. ``open_episode`` and ``open_clip`` open results.
 
-Pure functions over arrays, and the few places where they meet files. Nothing here knows Snakemake: each rule's
-script reads its inputs and parameters, calls one function of this package and names the output.
+Most functions are pure and take arrays; few read or write files. No module here imports Snakemake: each rule's script
+reads its inputs and parameters, calls one function of this package and names the output.
 """
 
 from importlib import import_module
@@ -19,7 +18,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    # Jobs import this module too: they load no xarray, and its code is none of theirs.
+    # The import of api is lazy because jobs need no xarray, and their code digest must not cover api.
     if name in __all__:
         return getattr(import_module("searchlight.api"), name)
     raise AttributeError(f"module 'searchlight' has no attribute '{name}'")

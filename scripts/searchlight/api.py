@@ -1,7 +1,7 @@
 """Results as xarray datasets: ``searchlight.open_episode`` and ``searchlight.open_clip``.
 
-Datasets are lazy: of an array, what is asked for is read, when it is asked for. Attributes that are tables or lists of
-texts are JSON text, because netCDF has neither: ``json.loads(dataset.attrs["checkpoint"])``.
+Datasets are lazy: values are read from the file when they are used. Attributes that are tables or lists of texts are
+JSON text, because netCDF has neither: ``json.loads(dataset.attrs["checkpoint"])``.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SUFFIX = ".zarr.zip"
 
 
 def open_episode(episode: str | os.PathLike[str], seed: int | None = None) -> xarray.Dataset:
-    """Open an episode, as it was played.
+    """Open a recorded episode.
 
     Args:
-        episode: an agent's name in the config, whose episodes are in ``results/episodes/`` of the working directory;
-            or the path of a store.
-        seed: of the episode; None where the agent has one episode.
+        episode: an agent's name in the config, or the path of a store. The episodes of a name are in
+            ``results/episodes/`` of the working directory.
+        seed: seed of the episode; None if the agent has one episode.
 
     Returns:
-        What ``searchlight.agents.rollout`` wrote, along ``time``.
+        The arrays that ``searchlight.agents.rollout`` wrote, along ``time``.
 
     Raises:
-        SearchlightError: there is no such episode, or there are several; or the store is damaged.
+        SearchlightError: the episode does not exist, several fit, or the store is damaged.
     """
     return _open(_find(EPISODES, episode, "seed-", "seed", seed))
 
@@ -43,20 +43,21 @@ def open_clip(clip: str | os.PathLike[str], method: str | None = None) -> xarray
     """Open a clip by one method: its frames, maps and outputs.
 
     Args:
-        clip: its name, of which ``results/clips/`` of the working directory has a folder; or the path of a store.
-        method: its name in the config; None where the clip has one method.
+        clip: the clip's name, or the path of a store. The stores of a name are in ``results/clips/`` of the working
+            directory.
+        method: the method's name in the config; None if the clip has one method.
 
     Returns:
-        What ``searchlight.clips.collect`` wrote, along ``time``.
+        The arrays that ``searchlight.clips.collect`` wrote, along ``time``.
 
     Raises:
-        SearchlightError: there is no such clip, or it has several methods; or the store is damaged.
+        SearchlightError: the clip does not exist, it has several methods, or the store is damaged.
     """
     return _open(_find(CLIPS, clip, "", "method", method))
 
 
 def _open(path: Path) -> xarray.Dataset:
-    with load(path):  # says in one line what is wrong with the file
+    with load(path):  # damage becomes an error of one line
         pass
     return xarray.open_zarr(ZipStore(path, mode="r"), chunks=None)
 
@@ -65,11 +66,11 @@ def _find(root: Path, given: str | os.PathLike[str], prefix: str, key: str, want
     """Return the path of a store.
 
     Args:
-        root: the folder of all of its kind.
-        given: a name, which is that of a folder in it, or the path of a store.
-        prefix: what the names of stores in such a folder begin with.
-        key: what follows in them, for errors.
-        wanted: the one of those that is wanted; None where there is but one.
+        root: folder of all episodes, or of all clips.
+        given: name of a folder in ``root``, or the path of a store.
+        prefix: first part of the stores' file names in that folder.
+        key: word for the part after the prefix, for errors.
+        wanted: that part of the wanted store's name; None if the folder has one store.
     """
     path = Path(given)
     if not (isinstance(given, str) and re.fullmatch(PATTERN, given)):
@@ -94,5 +95,5 @@ def _find(root: Path, given: str | os.PathLike[str], prefix: str, key: str, want
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return names in their order, numbers by their size."""
+    """Return names as a sorted list in one text; numbers are sorted by size."""
     return ", ".join(sorted(names, key=lambda name: (name.isdecimal() and len(name), name))) or "none"

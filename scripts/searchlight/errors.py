@@ -1,8 +1,8 @@
-"""The one exception that a user is meant to see."""
+"""The exception for errors that users read, and functions for its text."""
 
 import errno
 
-# What a disk says that is full, and what it says that may not be written to or is failing.
+# Error numbers of a full disk, then also those of a disk that is write-protected or failing.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OF_DISKS = FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
@@ -12,13 +12,13 @@ class SearchlightError(Exception):
 
 
 def damaged(path: object, found: object) -> SearchlightError:
-    """Return the error that a result is not what was written: its file, and what was found in it."""
+    """Return the error for a damaged result; it names the file and what was found in it."""
     found = one_line(found) if isinstance(found, BaseException) else found
     return SearchlightError(f"{path}: damaged, delete it and run again ({found})")
 
 
 def printable(name: str) -> str:
-    """Return a stranger's name as it may be printed: on one line, without codes that a terminal would obey."""
+    """Return a name from an untrusted file on one line, with control characters escaped."""
     return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 

@@ -1,10 +1,10 @@
-"""Fingerprints: digests of the code and of the settings that a result is made from.
+"""Fingerprints: digests of the code and the settings behind a result.
 
-A job has the lineage of its result among its parameters: a short text that changes with anything that the result is
-made from, back to the checkpoint. So a job is out of date when its lineage has changed, whatever the dates of files.
+A job's parameters hold the lineage of its result: a digest of everything behind the result, back to the checkpoint. A
+job is out of date when its lineage has changed; the dates of files do not count.
 
-The digest of a script's code covers the script, all modules of the package that it imports, directly or not, and the
-files of registries that its settings name. It is derived from the import statements, so nobody keeps a list.
+The digest of a script's code covers the script and all modules of the package that it imports, also indirectly. It
+covers the registry members that its settings name, too. Modules are found by import statements, so nobody keeps a list.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from searchlight.store.files import digest_of
 
 
 def lineage(*parts: Any) -> str:
-    """Return a digest of what a result is made from: of code, of settings in plain types, of what it reads."""
+    """Return a digest of a result's sources: its code, its settings in plain types, and its inputs."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def digest_of_code(script: Path, members: Mapping[str, Iterable[str] | None]) -> str:
-    """Return a digest of a script's code: of names and contents of files, in whatever folder they are.
+    """Return a digest of a script's code, from the names and contents of files. Their folder does not count.
 
     Args:
         script: the script.
-        members: for each registry, the members that the script may load; None for all. A registry that the script
-            does not import counts for nothing.
+        members: for each registry, the members that the script may load; None for all. Registries that the script
+            does not import are left out.
     """
     used = closure(script)
     roots = [script]
@@ -46,9 +46,9 @@ def digest_of_code(script: Path, members: Mapping[str, Iterable[str] | None]) ->
 
 @cache
 def closure(path: Path) -> frozenset[Path]:
-    """Return the files of the package that a Python file imports, directly or not, and what lies beside them.
+    """Return the files of the package that a Python file imports, directly or not, with their data files.
 
-    Beside the ``__init__`` of a package lie the files that are no Python, such as a page's template.
+    Data files are the files beside an ``__init__`` that are not Python, such as a page's template.
     """
     found: set[Path] = set()
     waiting = [path]
@@ -62,7 +62,7 @@ def closure(path: Path) -> frozenset[Path]:
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """Return the files of the package that a Python file imports by itself, packages on the way included."""
+    """Return the files of the package that a Python file imports directly, and the ``__init__`` of parent packages."""
     found: set[Path] = set()
     for module in _modules(ast.parse(path.read_bytes())):
         parts = module.split(".")
@@ -74,7 +74,7 @@ def imported(path: Path) -> frozenset[Path]:
 
 
 def _modules(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that import statements may mean; those for type checkers alone are left out."""
+    """Yield the dotted names of imported modules and objects; imports under ``TYPE_CHECKING`` are left out."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
@@ -87,7 +87,7 @@ def _modules(tree: ast.AST) -> Iterator[str]:
 
 
 def _data(folder: Path) -> Iterator[Path]:
-    """Yield the files of a package that are no Python, those of packages in it left out."""
+    """Yield the data files of a package (not Python), without those of its subpackages."""
     for path in sorted(folder.iterdir()) if folder != PACKAGE else ():
         if path.is_dir():
             if path.name != "__pycache__" and not (path / "__init__.py").exists():

@@ -1,4 +1,4 @@
-"""What surrounds every job: its log, its one line when it fails, its number of threads."""
+"""The frame around every job: its log, its one-line error, its number of threads."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ THREAD_VARIABLES = (
 )
 
 
-# Of prctl.
+# Option of prctl, PR_SET_PDEATHSIG.
 _PARENT_DEATH_SIGNAL = 1
-# glibc's mallopt: serve arrays of up to 32 MiB from the heap, and keep what was freed.
+# Parameters of glibc's mallopt: arrays of up to 32 MiB come from the heap, and freed memory is kept.
 _MALLOPT = {-3: 32 * 1024**2, -1: 2**30, -2: 64 * 1024**2}
 
 
 @contextmanager
 def job(name: str, log: str | Path, threads: int = 1, lineage: str | None = None) -> Iterator[Callable[[str], None]]:
-    """Run a job: all that it and its libraries print goes to ``log``; a failure is one line on the terminal.
+    """Run a job: its output and that of its libraries goes to ``log``; a failure is one line on the terminal.
 
-    The number of threads that numerical libraries may use is set here, before they are imported. On an error the
-    line names the log, and the process exits with 1; the traceback of anything but a ``SearchlightError`` goes to
-    the log. ``lineage`` is written into all results of the job.
+    The number of threads of numerical libraries is set here, before they are imported. On an error the line names the
+    log, and the process exits with 1. The log gets the traceback of any error but a ``SearchlightError``. ``lineage``
+    is written into all results of the job.
 
     Yields:
-        A function that says one line to the user: in the log, and on the terminal. Where that is a screen on which
-        Snakemake draws its progress, the line would be drawn over; there the logger shows the log of a failed job.
+        A function that writes one line for the user, to the log and to the terminal. An interactive terminal gets no
+        line, because Snakemake's progress display would overwrite it. There, the logger shows the log of a failed job.
     """
     _end_with_parent()
     limit_threads(threads)
@@ -61,20 +61,20 @@ def job(name: str, log: str | Path, threads: int = 1, lineage: str | None = None
     def notice(line: str) -> None:
         text = f"{name}: {line}\n".encode()
         for place in (target,) if os.isatty(terminal) else (target, terminal):
-            with suppress(OSError):  # a full disk, or a terminal that is gone, keeps the line from the other no less
-                os.write(place, text)  # at once, so that lines of parallel jobs do not mix
+            with suppress(OSError):  # a full disk or a closed terminal must not keep the line from the other
+                os.write(place, text)  # in one call, so that lines of parallel jobs do not mix
 
     try:
         yield notice
     except SearchlightError as error:
         # A user's mistake needs no traceback, and Snakemake's logger shows a failed job's log on the terminal.
         if error.__cause__ is not None:
-            with suppress(OSError):  # of a log on a full disk
+            with suppress(OSError):  # the log's disk may be full
                 print(f"cause: {type(error.__cause__).__name__}: {one_line(error.__cause__)}")
         notice(f"{one_line(error)} (log: {log})")
         sys.exit(1)
     except Exception as error:
-        if getattr(error, "errno", None) not in OF_DISKS:  # those are nobody's mistake in the code
+        if getattr(error, "errno", None) not in OF_DISKS:  # disk errors are no bugs, so they need no traceback
             with suppress(OSError):
                 traceback.print_exc()
         notice(f"{type(error).__name__}: {one_line(error)} (log: {log})")
@@ -83,26 +83,26 @@ def job(name: str, log: str | Path, threads: int = 1, lineage: str | None = None
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except OSError:  # a full disk: the log is cut off, and the job as good as without
+            except OSError:  # the disk is full: the log is cut off, and the job's result is unaffected
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this job when its Snakemake is killed, so that it does not go on beside the next run's."""
+    """Make the kernel kill this job when its Snakemake is killed, because it would disturb the next run."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # only Linux has it
     if prctl is not None:
         prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def limit_threads(threads: int) -> None:
-    """Set how many threads numerical libraries may use, before they are imported, and how they get memory."""
+    """Set the number of threads and the memory allocation of numerical libraries, before they are imported."""
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:
-    """Spare the kernel from mapping a network's large temporaries afresh in every forward: half of its time."""
+    """Make malloc keep freed memory, because new mappings in every forward pass take half of its time."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
     if mallopt is not None:
         for parameter, value in _MALLOPT.items():

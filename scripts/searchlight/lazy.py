@@ -1,6 +1,6 @@
-"""NumPy for modules that the check of a config imports: it is loaded when it is first used.
+"""NumPy, loaded when it is first used, for modules that the check of a config imports.
 
-Loading it takes a tenth of a second, which ``snakemake`` would otherwise spend at every start.
+The import takes a tenth of a second, which ``snakemake`` would otherwise spend at every start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
 
     class _Unloaded(ModuleType):
-        """A module that loads itself when an attribute is asked for, and is an ordinary one from then on."""
+        """A module that loads itself when an attribute is first used, and is an ordinary module from then on."""
 
         def __getattr__(self, name: str) -> Any:
             module = import_module(self.__name__)

@@ -1,14 +1,14 @@
-"""Registries: folders of the package whose files are what a config may name.
+"""Registries: folders of the package. Each file in one is a member that a config may name.
 
-The file's name is the name in the config; case and underscores do not count. To add a member is to add one file. A file
-whose name begins with an underscore is no member. What a member has is said in the ``__init__`` of its folder.
+The file's name is the name in the config; case and underscores do not count. One new file adds a member. A file whose
+name begins with an underscore is no member. The ``__init__`` of the folder says what a member has.
 
-A name in the config may have arguments: ``NAME`` or ``{NAME: {argument: value}}``; where there is but one argument,
-``{NAME: value}`` too. The member's ``Arguments``, a pydantic model whose docstring describes the member, checks them.
-Users see the file's name, or the member's ``NAME``, which differs from it in case and underscores alone.
+A name in the config may have arguments: ``NAME`` or ``{NAME: {argument: value}}``. If a member has only one argument,
+``{NAME: value}`` works too. The member's ``Arguments``, a pydantic model, checks them; its docstring describes the
+member. Users see the file's name, or the member's ``NAME``, which differs only in case and underscores.
 
-To check a config imports the members that it names. Those of fills, scorers, perturbers and preprocessings load nothing
-heavy by that: they take NumPy from ``searchlight.lazy``, and import what else they need in their functions.
+The check of a config imports the members that it names. Fills, scorers, perturbers and preprocessings must therefore
+import quickly: they take NumPy from ``searchlight.lazy``, and import other libraries inside functions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def file_of(folder: str, name: str) -> Path | None:
-    """Return the file of a member, or None where there is no such member."""
+    """Return the file of a member, or None if it does not exist."""
     return next((path for path in files(folder) if _plain(path.stem) == _plain(name)), None)
 
 
@@ -50,7 +50,7 @@ def name_of(folder: str, name: str) -> str:
     """Return the name of a member's file; nothing is imported.
 
     Raises:
-        SearchlightError: there is no such member.
+        SearchlightError: the member does not exist.
     """
     path = file_of(folder, name)
     if path is None:
@@ -62,7 +62,7 @@ def load(folder: str, name: str) -> ModuleType:
     """Return the module of a member.
 
     Raises:
-        SearchlightError: there is no such member.
+        SearchlightError: the member does not exist.
     """
     return import_module(".".join((PACKAGE.name, *folder.split("/"), name_of(folder, name))))
 
@@ -92,9 +92,9 @@ class Chosen(NamedTuple):
     """A member with its arguments.
 
     Attributes:
-        name: that users see.
-        module: of the member.
-        arguments: the member's ``Arguments``, complete.
+        name: name that users see.
+        module: module of the member.
+        arguments: the member's ``Arguments``, with defaults filled in.
     """
 
     name: str
@@ -103,11 +103,11 @@ class Chosen(NamedTuple):
 
     @property
     def spec(self) -> dict[str, dict[str, Any]]:
-        """The one form that all ways to write it have in common: ``{NAME: {argument: value}}``, in plain types."""
+        """The full form, ``{NAME: {argument: value}}``, in plain types."""
         return {self.name: self.arguments.model_dump(mode="json")}
 
     def get(self, attribute: str, default: Any = None) -> Any:
-        """Return what a member may have or not."""
+        """Return an optional attribute of the member's module, or the default."""
         return getattr(self.module, attribute, default)
 
 
@@ -115,7 +115,7 @@ def choose(folder: str, spec: Any) -> Chosen:
     """Return the member that a specification of the config names, with its arguments.
 
     Args:
-        folder: of the registry.
+        folder: folder of the registry.
         spec: ``NAME``, ``{NAME: {argument: value}}``, or ``{NAME: value}`` for a member with one argument.
 
     Raises:
@@ -133,7 +133,7 @@ def choose(folder: str, spec: Any) -> Chosen:
 
 
 def without_nulls(table: Any) -> Any:
-    """Return a table of several entries without those that are None: an overlay takes out the default's by `null`."""
+    """Return a table of several entries without the None ones, because `null` in an overlay removes a default."""
     if isinstance(table, dict) and len(table) > 1:
         return {name: value for name, value in table.items() if value is not None}
     return table
@@ -150,7 +150,7 @@ def name_and_arguments(spec: Any) -> tuple[str, dict[str, Any]]:
 
 
 def name_and_value(spec: Any) -> tuple[str, Any]:
-    """Return the two parts of ``NAME`` or ``{NAME: anything}``; no arguments are an empty table."""
+    """Return the two parts of ``NAME`` or ``{NAME: anything}``; the second is ``{}`` if there are no arguments."""
     spec = without_nulls({spec: None} if isinstance(spec, str) else spec)
     if not isinstance(spec, dict) or len(spec) != 1:
         raise SearchlightError(f"found {spec!r}, allowed: one name, or one name with its arguments")

@@ -1,6 +1,6 @@
 """Checkpoints in zip archives: one member is read, up to a size limit.
 
-An archive is never unpacked, and refused whole where one of its names leaves its folder.
+An archive is never unpacked as a whole. It is refused if a member's name leaves the archive's folder.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
 
 
 def is_archive(path: Path) -> bool:
-    """Tell a zip of checkpoints from a torch file, which is a zip too."""
+    """Return whether a file is a zip of checkpoints, and not a torch file, which is a zip too."""
     if not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as file:
             return not any(name.endswith("/data.pkl") and name.count("/") == 1 for name in file.namelist())
-    except Exception:  # whatever keeps it from being opened, extract_member will say
+    except Exception:  # extract_member reports why the zip cannot be opened
         return True
 
 
@@ -33,21 +33,21 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
 
     Args:
         archive: the zip file.
-        member: a name or pattern; of several matches the one with the highest step number. None: any weights.
-        folder: where to put it.
-        source: how errors call the archive.
+        member: a name or pattern; None for any weights. Of several matches, the highest step number is taken.
+        folder: folder of the copy.
+        source: name of the archive in errors.
 
     Returns:
         The path of the copy, and the member's name.
 
     Raises:
-        SearchlightError: a name leaves the archive's folder, none or several members fit, or one is too large.
+        SearchlightError: a name leaves the archive's folder, none or several members fit, or the member is too large.
     """
     target = folder / "member"
     try:
         with zipfile.ZipFile(archive) as file:
             chosen = _choose(file, member, source)
-            # zipfile stops at the size that was just checked, whatever the compressed data say.
+            # zipfile stops at the size checked above, even if the compressed data are longer.
             with file.open(chosen) as content, target.open("wb") as copy:
                 shutil.copyfileobj(content, copy)
     except SearchlightError:
@@ -88,7 +88,7 @@ def _highest_step(matches: list[str], source: str, member: str | None, names: li
 
 
 def _step(name: str) -> int:
-    """Return the last number of the file's name, of up to 18 digits; -1 where there is none."""
+    """Return the last number of the file's name, of up to 18 digits; -1 if it has no number."""
     numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
     return int(numbers[-1]) if numbers else -1
 

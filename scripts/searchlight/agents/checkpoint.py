@@ -1,7 +1,7 @@
 """From an agent's published checkpoint to safetensors: fetched, verified, read as weights alone.
 
-Checkpoints come from strangers. The digest is verified before anything is opened. What follows (archives, weights)
-has its own defences; nothing downstream of this module unpickles.
+Checkpoints are untrusted. The digest is verified before the file is opened. The modules for archives and weights have
+checks of their own. No later step of the workflow reads a pickle.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def fetch_checkpoint(
     notice: Callable[[str], None],
     network: str | None = None,
 ) -> None:
-    """Fetch a checkpoint and write its weights and where they are from as safetensors.
+    """Fetch a checkpoint, and write its weights and their source as safetensors.
 
     Args:
         checkpoint: path, address, or ``bundled:NAME``.
         member: name or pattern of a file in a zip archive.
-        sha256: digest that the file must have; where None, the one found is said.
+        sha256: digest that the file must have; if None, the user is told the digest found.
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
-        notice: says one line to the user.
-        network: name of the network that the checkpoint holds; where None, it is found by the tensors.
+        notice: function that shows one line to the user.
+        network: name of the network that the checkpoint holds; if None, the tensors determine it.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -80,7 +80,7 @@ def download(address: str, folder: Path) -> Path:
     """Download a file into a folder, with progress in the log, tried up to four times.
 
     Raises:
-        SearchlightError: it could not be had whole.
+        SearchlightError: the download failed.
     """
     import pooch
     import requests
@@ -95,7 +95,7 @@ def download(address: str, folder: Path) -> Path:
 
 
 def _refuse_response(response: requests.Response, **_: Any) -> None:
-    """Refuse what leads from https to plain http, and what is too large, before it is read."""
+    """Refuse redirects from https to plain http, and files that are too large, before the content is read."""
     target = response.headers.get("Location", "")
     if response.is_redirect and response.url.startswith("https://") and target.lower().startswith("http://"):
         raise ValueError(f"found a redirect to {target}, allowed: https://")

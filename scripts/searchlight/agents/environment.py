@@ -1,4 +1,4 @@
-"""The Atari environments: made the same way for playing and for replaying."""
+"""The Atari environments, made in the same way for playing and for replaying."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gymnasium.envs.registration import EnvSpec
 from searchlight.errors import SearchlightError, one_line
 
 gymnasium.register_envs(ale_py)
-gymnasium.logger.min_level = gymnasium.logger.ERROR  # the old ids are what published agents were trained on
+gymnasium.logger.min_level = gymnasium.logger.ERROR  # published agents need old ids, so no warnings
 
 
 def make_environment(name: str, key: str = "env") -> gymnasium.Env:
-    """Make an Atari environment whose observation is the screen, (H, W, 3) uint8; ``key`` is where its name is from.
+    """Make an Atari environment whose observation is the screen, (H, W, 3) uint8; errors name ``key``.
 
     Raises:
-        SearchlightError: there is no such environment, or it is not an Atari game with such a screen.
+        SearchlightError: the environment does not exist, or is not an Atari game with a screen in colour.
     """
     try:
         environment = gymnasium.make(name)
-    except Exception as error:  # a wrong name surfaces as any of gymnasium's errors, or as an import that fails
+    except Exception as error:  # for a wrong name, gymnasium raises many kinds, also ImportError
         raise SearchlightError(f"{key}: found '{name}': {one_line(error)}") from error
     if not isinstance(environment.unwrapped, ale_py.AtariEnv):
         raise SearchlightError(f"{key}: found '{name}', allowed: an Atari (ALE) environment")
@@ -44,7 +44,7 @@ def screen_of(environment: gymnasium.Env) -> tuple[int, int]:
 
 
 def describe_environment(environment: gymnasium.Env) -> dict[str, Any]:
-    """Return what is needed to make the environment again, in plain types."""
+    """Return the id, settings and action names of the environment, in plain types, to make it again."""
     spec = cast("EnvSpec", environment.spec)  # gymnasium.make sets it
     settings = {name: value for name, value in spec.kwargs.items() if not callable(value)}
     return {

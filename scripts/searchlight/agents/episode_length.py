@@ -1,4 +1,4 @@
-"""How long an episode is: a small file, from which the workflow knows an episode's blocks without opening its store."""
+"""Length of an episode in a small file: the workflow derives the episode's blocks without opening the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from searchlight.store.zarr import load
 
 
 def write_length(episode_path: str | Path, output: str | Path) -> None:
-    """Write how many frames an episode has, as a line.
+    """Write the number of frames of an episode, as a line.
 
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.

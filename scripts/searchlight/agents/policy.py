@@ -1,7 +1,6 @@
-"""The agent's network as the rest of the package sees it: ``step(observation, memory) -> outputs, value, memory``.
+"""Interface of an agent's network: ``step(observation, memory) -> outputs, value, memory``.
 
-Memory is a mapping of named arrays that the network defines (``h`` and ``c`` for an LSTM, ``h`` for a GRU); nothing
-outside of the network's own file knows which there are.
+Memory is a mapping of named arrays, such as ``h`` and ``c`` of an LSTM. Only the network's own file knows these names.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ Memory = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Output:
-    """What a network gives for each action.
+    """Kind of the values that a network gives for each action.
 
     Attributes:
-        name: of its array in stores, and of their attribute ``output``.
-        long_name: what it is, in words.
-        softmax: whether its softmax is the probability of each action. Episodes then hold that too, and pages show it.
+        name: name of their array in stores, and value of the stores' attribute ``output``.
+        long_name: description in words.
+        softmax: whether their softmax is the probability of each action. Episodes then hold it, and pages show it.
     """
 
     name: str
@@ -39,17 +38,17 @@ class Policy(Protocol):
 
     Attributes:
         actions: number of actions.
-        output: what it gives for each.
+        output: kind of the values that it gives for each action.
     """
 
     actions: int
     output: Output
 
     def initial_memory(self) -> dict[str, Tensor]:
-        """Return the memory before the first frame, an array of (1, size) each; empty where there is none."""
+        """Return the memory before the first frame, an array of (1, size) each; empty for a network without memory."""
 
     def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Look at observations and decide.
+        """Evaluate the network on observations.
 
         Args:
             observation: (batch, 1, height, width) float32 in 0..1.
@@ -68,8 +67,8 @@ class Factored(Policy, Protocol):
     """A network in parts, which ``searchlight.saliency.engine`` evaluates incrementally.
 
     Attributes:
-        convolutions: from the observation on, each followed by the activation.
-        activation: its name, one that the engine knows.
+        convolutions: the convolutions in order, each followed by the activation.
+        activation: name of the activation; the engine must know it.
     """
 
     convolutions: Sequence[nn.Conv2d]
@@ -80,11 +79,11 @@ class Factored(Policy, Protocol):
         """The first product of the flattened features: weight (product, features) and bias (product,)."""
 
     def decide(self, product: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Do what follows the first product.
+        """Evaluate the network after the first product.
 
         Args:
-            product: (batch, product), the features' product with ``product``'s weight, bias included.
-            memory: arrays of (batch, size), or (1, size) to be shared by the batch.
+            product: (batch, product), the features times the weight of ``self.product``, plus its bias.
+            memory: arrays of (batch, size), or of (1, size) that the batch shares.
 
         Returns:
             As ``step`` does.

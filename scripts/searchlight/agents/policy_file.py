@@ -1,6 +1,6 @@
-"""An agent's weights as the rest of the workflow reads them: safetensors, with where they are from.
+"""An agent's weights for the later steps of the workflow: safetensors, with the source of the weights.
 
-Safetensors have no checksum, so one stands among the metadata.
+Safetensors have no checksum, so the metadata holds one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _CHECKSUM = "crc32"
 
 
 def write_policy(output: str | Path, tensors: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
-    """Write weights by name, and what is said about them: source, member, sha256, network, actions."""
+    """Write weights by name, and their record: source, member, sha256, network, actions."""
     metadata = {**about, **({LINEAGE: declared()} if declared() is not None else {})}
-    # One entry, because the order of several is not kept, and equal weights should be equal bytes.
+    # One entry of JSON, because safetensors keep no order of entries, and equal weights must give equal bytes.
     checked = {**metadata, _CHECKSUM: _checksum(tensors, metadata)}
     with written_whole(output) as partial:
         # save_file ignores the umask (mode 0600).
@@ -36,10 +36,10 @@ def write_policy(output: str | Path, tensors: dict[str, np.ndarray], about: Mapp
 
 
 def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return what ``write_policy`` wrote, verified: weights by name, and source, member, sha256, network, actions.
+    """Return the weights by name, and their record (source, member, sha256, network, actions), both verified.
 
     Raises:
-        SearchlightError: the file is missing, cut off, or not what was written.
+        SearchlightError: the file is missing, cut off or damaged.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -49,7 +49,7 @@ def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         found = _checksum(tensors, metadata)
     except (FileNotFoundError, PermissionError) as error:
         raise SearchlightError(f"{path}: cannot be read: {one_line(error)}") from error
-    except Exception as error:  # whatever safetensors, json or numpy make of a damaged file
+    except Exception as error:  # safetensors, json and numpy raise many kinds for a damaged file
         raise damaged(path, error) from error
     if found != checksum:
         raise damaged(path, f"found the checksum {found}, allowed: {checksum}")
@@ -59,7 +59,7 @@ def read_policy(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return what ``read_policy`` does, but for the weights."""
+    """Return the record that ``read_policy`` returns, without the weights."""
     return read_policy(path)[1]
 
 
@@ -74,7 +74,7 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
-    """Return a checksum of weights and of what is recorded with them; safetensors have none."""
+    """Return a checksum of weights and their record."""
     described = {name: [array.dtype.str, array.shape] for name, array in tensors.items()}
     checksum = zlib.crc32(json.dumps([described, metadata], sort_keys=True).encode())
     for name in sorted(tensors):

@@ -1,6 +1,6 @@
-"""How a screen becomes what the network sees: an object that owns every size and all geometry.
+"""Interface of a preprocessing: from the screen to the network's observation, with all sizes and geometry.
 
-No module but the files of ``searchlight.agents.preprocessings`` knows how large a screen or an observation is.
+Only the files of ``searchlight.agents.preprocessings`` know how large a screen or an observation is.
 
 Boxes are arrays (n, 4) int64: top, bottom, left and right, where bottom and right are the first row and column after
 the box. An empty box is all zeros.
@@ -17,15 +17,14 @@ from searchlight.lazy import numpy as np
 
 @dataclass(frozen=True)
 class Changed:
-    """Parts of an observation as changed parts of the screen make them.
+    """Parts of an observation that result from changed parts of the screen.
 
     Attributes:
-        members: (n,) which of the given parts of the screen these are.
-        observation: (height, width) float32, what they change. It is the frame's own, or another one that holds for
-            these changes where they touch no pixel.
-        corners: (n, 2) row and column of the first observed pixel of each.
-        values: (n, h, w) float32, the observation from there on.
-        everywhere: whether every observed pixel differs from the frame's own observation, in the parts or not.
+        members: (n,) indices of the changed parts, among those given to ``PreparedFrame.changed``.
+        observation: (height, width) float32, values outside of the parts: the frame's own observation, or another.
+        corners: (n, 2) row and column of the first observed pixel of each part.
+        values: (n, h, w) float32, values inside the parts.
+        everywhere: whether every observed pixel differs from the frame's own observation, also outside of the parts.
     """
 
     members: np.ndarray
@@ -36,26 +35,26 @@ class Changed:
 
 
 class PreparedFrame(ABC):
-    """One screen, ready to be prepared again where parts of it change.
+    """One prepared screen, which can be prepared again with changed parts.
 
     Attributes:
-        observation: (height, width) float32 in 0..1, of the screen as it is.
+        observation: (height, width) float32 in 0..1, of the unchanged screen.
     """
 
     observation: np.ndarray
 
     @abstractmethod
     def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
-        """Yield what changed parts of the screen make of the observation, exactly as the whole screen would.
+        """Yield the observation under each changed part; values equal those from preparing the whole changed screen.
 
         Args:
-            parts: (n, H, W, 3) uint8, the pixels of boxes that ``Preprocessing.needed`` returned, changed.
-            corners: (n, 2) row and column of the first observed pixel that each reaches.
+            parts: (n, H, W, 3) uint8, changed pixels of the boxes that ``Preprocessing.needed`` returned.
+            corners: (n, 2) row and column of the first observed pixel of each part.
         """
 
     @abstractmethod
     def observe_other(self, screen: np.ndarray) -> np.ndarray:
-        """Return the observation of another screen, prepared by what this screen determines, such as its range."""
+        """Return the observation of another screen, prepared with parameters of this one, such as its range."""
 
 
 class Preprocessing(ABC):
@@ -64,7 +63,7 @@ class Preprocessing(ABC):
     Attributes:
         screen: height and width of the screen in pixels.
         shape: height and width of the observation.
-        seen: top, bottom, left and right of the part of the screen that the observation is made from.
+        seen: top, bottom, left and right of the part of the screen that the observation shows.
     """
 
     screen: tuple[int, int]
@@ -73,7 +72,7 @@ class Preprocessing(ABC):
 
     @abstractmethod
     def prepare(self, screen: np.ndarray) -> PreparedFrame:
-        """Return a screen (H, W, 3) uint8, prepared."""
+        """Prepare a screen (H, W, 3) uint8."""
 
     @abstractmethod
     def reached(self, boxes: np.ndarray) -> np.ndarray:
@@ -81,14 +80,14 @@ class Preprocessing(ABC):
 
     @abstractmethod
     def needed(self, boxes: np.ndarray) -> np.ndarray:
-        """Return the boxes of the screen whose pixels ``PreparedFrame.changed`` takes for boxes of the observation.
+        """Return the boxes of the screen that ``PreparedFrame.changed`` needs for boxes of the observation.
 
-        Boxes of one size need boxes of one size. They hold all pixels that were changed.
+        Boxes of equal size give boxes of equal size. They must hold all changed pixels.
         """
 
     @abstractmethod
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where on the screen the centres of observed pixels lie: of rows (height,), of columns (width,)."""
+        """Return the positions of observed pixels' centres on the screen: rows (height,) and columns (width,)."""
 
     def observe(self, screens: np.ndarray) -> np.ndarray:
         """Return the observations (n, height, width) float32 in 0..1 of screens (n, H, W, 3) uint8."""

@@ -1,8 +1,8 @@
 """Playing one seeded episode into a store.
 
-``frame[t]`` is the screen the agent sees when it takes decision ``t``, and ``memory_*[t]`` what it remembered before
-it saw it, so that the network's outputs, such as ``logits[t], value[t]``, can be computed again from the store alone.
-The attribute ``output`` names the array of what the network gives for each action.
+``frame[t]`` is the screen that the agent sees at decision ``t``, and ``memory_*[t]`` its memory before that screen. The
+network's outputs, such as ``logits[t], value[t]``, can therefore be computed again from the store alone. The attribute
+``output`` names the array with the network's output for each action.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ def play_episode(
     seed: int,
     max_steps: int,
 ) -> Outcome:
-    """Play one episode and write it as a store, with the arrays and attributes that the design names.
+    """Play one episode and write it as a store.
 
     Args:
         policy_path: safetensors written by ``searchlight.agents.checkpoint``.
         output: path of the store.
-        agent: its name in the config.
+        agent: name of the agent in the config.
         env: gymnasium id of an Atari environment.
-        preprocessing: of the config.
+        preprocessing: name, or name with arguments, as in the config.
         actions: ``greedy`` or ``sampled``.
-        seed: of the environment, and of the sampled actions.
-        max_steps: the most decisions to take.
+        seed: seed of the environment and of the sampled actions.
+        max_steps: largest number of decisions.
 
     Raises:
-        SearchlightError: the environment does not exist, or has another number of actions than the policy.
+        SearchlightError: the environment does not exist, or the policy does not fit its actions or observations.
     """
     policy = load_policy(policy_path)
     environment = make_environment(env, f"agents.{agent}.env")
@@ -105,7 +105,7 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     """Check that a network takes the observations of a preprocessing; ``key`` is the agent's in the config.
 
     Raises:
-        SearchlightError: it does not, being made for observations of another size.
+        SearchlightError: the network needs observations of another size.
     """
     height, width = preprocessing.shape
     try:
@@ -187,7 +187,7 @@ class _Recorder:
         for name, size in memory.items():
             what = f"recurrent memory {name} before this decision"
             layout[f"memory_{name}"] = ((f"hidden_{name}",), (size,), np.float32, what)
-        # What tells readers how to show the outputs.
+        # Attributes that say how pages show the outputs.
         more: dict[str, dict[str, Any]] = {}
         if output.softmax:
             more = {output.name: {"shown_as": "probability"}, "probability": {"valid_range": [0.0, 1.0]}}
@@ -214,7 +214,7 @@ class _Recorder:
             self._write()
 
     def flush(self) -> None:
-        """Write what is left, and the time axis."""
+        """Write the remaining rows, and the time axis."""
         self._write()
         time = Variable(("time",), np.arange(self._count), {"long_name": "decision of the episode"})
         self._writer.variable("time", time)

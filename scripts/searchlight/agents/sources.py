@@ -1,4 +1,4 @@
-"""Where checkpoints are; apart from ``searchlight.agents.checkpoint`` so that the Snakefile needs no numpy."""
+"""Places of checkpoints, apart from ``searchlight.agents.checkpoint`` because the Snakefile must not load numpy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-# The most bytes of a checkpoint.
+# Largest size of a checkpoint, in bytes.
 MAX_BYTES = 2 * 1024**3
-# Under which name ``searchlight.agents.policy_file`` records where weights are from.
+# Entry of the safetensors metadata in which ``searchlight.agents.policy_file`` records the source of the weights.
 METADATA = "searchlight"
-# And, among that, the digest that the config gave then, if any.
+# Key in that record: the digest from the config, if it had one.
 PINNED = "pinned"
-# And, among that, the lineage of the weights, as ``searchlight.store.records`` finds it.
+# Key in that record: the lineage of the weights; ``searchlight.store.records`` finds it.
 LINEAGE = "lineage"
 
 
@@ -26,9 +26,9 @@ def local_path(checkpoint: str, bundled: str | Path) -> Path | None:
 
 
 def recorded(path: str | Path) -> dict[str, Any]:
-    """Return what ``searchlight.agents.policy_file`` recorded of the checkpoint that safetensors were made from.
+    """Return the record of ``searchlight.agents.policy_file`` in a safetensors file: source, digest and more.
 
-    Empty where there are none.
+    The record is empty if the file is missing or damaged.
     """
     try:
         with Path(path).open("rb") as file:

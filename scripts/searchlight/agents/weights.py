@@ -1,6 +1,6 @@
 """Weights in checkpoint files, of safetensors or torch.
 
-Checkpoints come from strangers: pickles are read with ``weights_only=True``, and what is too large is refused.
+Checkpoints are untrusted: pickles are read with ``weights_only=True``, and files that are too large are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DEEPEST = 8
 
 
 def read_tensors(path: Path, source: str) -> dict[str, np.ndarray]:
-    """Return the float32 weights of a checkpoint file by name, sorted; ``source`` is how errors call it.
+    """Return the float32 weights of a checkpoint file by name, sorted; errors name ``source``.
 
     Raises:
         SearchlightError: the file is cut off, is no checkpoint, or asks to run code.
@@ -40,7 +40,7 @@ def _read_safetensors(path: Path, source: str) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    except (SafetensorError, TypeError, AttributeError, OSError) as error:  # numpy lacks some types
+    except (SafetensorError, TypeError, AttributeError, OSError) as error:  # numpy lacks some of its types
         raise SearchlightError(f"{source}: cannot be read as safetensors: {one_line(error)}") from error
 
 
@@ -55,27 +55,27 @@ def _read_torch(path: Path, source: str) -> dict[str, np.ndarray]:
         raise SearchlightError(f"{source}: cannot be read as weights alone: {reason}") from error
     if not isinstance(content, Mapping):
         raise SearchlightError(f"{source}: found a {type(content).__name__}, allowed: a state dict")
-    for _ in range(_DEEPEST):  # what is nested in itself has no end
+    for _ in range(_DEEPEST):  # a limit, because a table may contain itself
         content = next((content[key] for key in _NESTED if isinstance(content.get(key), Mapping)), content)
     state = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    # A tensor can be larger than its file: one number, repeated.
+    # A tensor can be larger than its file, because one stored number may be repeated.
     if 4 * sum(tensor.numel() for tensor in state.values()) > MAX_BYTES:
         raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes of weights, allowed: less")
     try:
         return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
-    except (TypeError, RuntimeError) as error:  # sparse, or without data
+    except (TypeError, RuntimeError) as error:  # the tensor is sparse, or has no data
         reason = one_line(error).partition(". ")[0]
         raise SearchlightError(f"{source}: cannot be read as arrays: {reason}") from error
 
 
 def _refuse_large_zip(path: Path, source: str) -> None:
-    """Refuse a torch file whose records would be large once inflated: torch writes them as they are."""
+    """Refuse a torch file that is too large when decompressed; torch itself writes no compressed records."""
     if not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as file:
             size = sum(entry.file_size for entry in file.infolist())
-    except Exception as error:  # whatever a damaged directory makes of zipfile
+    except Exception as error:  # zipfile raises many kinds for a damaged directory
         raise SearchlightError(f"{source}: cannot be read as a zip: {one_line(error)}") from error
     if size > MAX_BYTES:
         raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes, allowed: less")

@@ -11,10 +11,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 @dataclass(frozen=True)
 class Allowed:
-    """Marker in an annotation: what the type allows, in words. All errors of what stands before it become this one.
+    """Marker in an annotation: the allowed values, in words. It replaces all errors of the type before it.
 
     Without it, pydantic reports a type such as ``int | tuple[int, ...]`` once for each of its members. A validator
-    that raises a text of its own stands after it.
+    with an error text of its own stands after the marker.
     """
 
     words: str

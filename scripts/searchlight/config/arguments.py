@@ -1,4 +1,4 @@
-"""Types of what a config may say: numbers as they are, and the arguments of a registry's members."""
+"""Types of values in a config: strict numbers, and the base model of tables and arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
 from searchlight.config.allowed import Allowed
 
-# Numbers as they are: no text, no truth values, nothing infinite.
+# Strict numbers: texts, truth values and infinite numbers are errors.
 Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict(), AllowInfNan(False)]
 Probability = Annotated[Float, Field(ge=0, le=1)]
@@ -16,12 +16,12 @@ Probability = Annotated[Float, Field(ge=0, le=1)]
 Chance = Annotated[Float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Int, Field(gt=0)]
 PositiveFloat = Annotated[Float, Field(gt=0)]
-# Of a height and a width, in pixels.
+# Height and width, in pixels.
 IntPair = Annotated[tuple[PositiveInt, PositiveInt], Allowed("[y, x], whole numbers greater than 0")]
 FloatPair = Annotated[tuple[PositiveFloat, PositiveFloat], Allowed("[y, x], numbers greater than 0")]
 
 
 class Table(BaseModel):
-    """A table of the config: unknown keys are errors, and nothing changes after it was read."""
+    """A table of the config: unknown keys are errors, and values cannot change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

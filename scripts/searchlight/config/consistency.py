@@ -1,4 +1,4 @@
-"""Mistakes between the tables of a config, each of which is right by itself."""
+"""Mistakes between the tables of a config, where each table is valid alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mistakes(config: Config) -> Iterator[InitErrorDetails]:
 
 
 def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
-    """Yield names of entries that are not there."""
+    """Yield names of entries that do not exist."""
     for key, method in config.methods.items():
         if method.perturbation not in config.perturbations:
             allowed = ", ".join(config.perturbations)
@@ -39,7 +39,7 @@ def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
 
 
 def _conflicting_families(config: Config) -> Iterator[InitErrorDetails]:
-    """Yield families that make a clip a second time, or give an episode a second length."""
+    """Yield families that repeat a clip's name, or give one episode two lengths."""
     makers: dict[str, str] = {}
     episodes: dict[tuple[str, int], tuple[str, int]] = {}
     for key, family in config.clips.items():
@@ -54,7 +54,7 @@ def _conflicting_families(config: Config) -> Iterator[InitErrorDetails]:
 
 
 def _names_like_loops(config: Config) -> Iterator[InitErrorDetails]:
-    """Yield names that Snakemake takes for a loop of rules: of entries, and of the clips of families."""
+    """Yield names of entries and of families' clips that Snakemake takes for a loop of rules."""
     given = [(table, name) for table, entries in config if isinstance(entries, dict) for name in entries]
     made = [("clips", clip) for key, family in config.clips.items() for clip, _, _ in family.episodes(key)]
     for table, name in dict.fromkeys(given + made):

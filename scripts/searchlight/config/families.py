@@ -81,11 +81,11 @@ class ClipFamily(Table):
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """The names of the agents, also where it is one."""
+        """The names of the agents, a tuple also for one agent."""
         return self.agent if isinstance(self.agent, tuple) else (self.agent,)
 
     def episodes(self, name: str) -> Iterator[tuple[str, str, int]]:
-        """Yield name, agent and seed of each clip of the family, whose own name in the config is ``name``."""
+        """Yield name, agent and seed of each clip of the family; ``name`` is the family's name in the config."""
         seeds = self.seed if isinstance(self.seed, tuple) else (self.seed,)
         for agent, seed in product(self.agents, seeds):
             parts = [name]
@@ -94,7 +94,7 @@ class ClipFamily(Table):
             yield "-".join(parts), agent, seed
 
     def clips(self, name: str) -> dict[str, Clip]:
-        """Return the clips of the family by their names; ``name`` is its own in the config."""
+        """Return the clips of the family by name; ``name`` is the family's name in the config."""
         shared = dict(self)
         return {
             clip: Clip.model_construct(**{**shared, "agent": agent, "seed": seed})
@@ -103,7 +103,7 @@ class ClipFamily(Table):
 
 
 class Clip(ClipFamily):
-    """One of a family: of one agent, with one seed."""
+    """One clip of a family, with one agent and one seed."""
 
     agent: Name
     seed: Seed

@@ -1,10 +1,10 @@
-"""Folders that the workflow cannot run in."""
+"""Paths of the project and of Python with which the workflow cannot run."""
 
 from __future__ import annotations
 
 
 def unusable(project: str, executable: str) -> str | None:
-    """Return the line that says why the project or its environment cannot be where it is; None where it can.
+    """Return the error that the path of the project or its environment is not allowed; None if both are allowed.
 
     Args:
         project: full path of the project's folder.

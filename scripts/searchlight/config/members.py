@@ -1,4 +1,4 @@
-"""Which files of registries the results of an agent depend on: those that its settings name."""
+"""Members of registries that a job's results depend on: those that the settings name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def members_of(
 
     Args:
         settings: the config.
-        agent: whose results the job makes, if it is about one.
-        perturbation: that it is about, if it is about one.
-        method: likewise; its perturbation is then known.
+        agent: the job's agent, or None.
+        perturbation: the job's perturbation, or None.
+        method: the job's method, or None; it determines the perturbation.
     """
     members: dict[str, list[str] | None] = {}
     if agent is not None:
         network, preprocessing = settings.agents[agent].network, settings.agents[agent].preprocessing
-        # Which network a checkpoint holds is known when it was fetched, unless the config says it.
+        # All networks count if the config names none, because only the fetched checkpoint tells its network.
         members[networks.FOLDER] = None if network is None else [network]
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
     if method is not None:

@@ -1,10 +1,10 @@
 """Mistakes in a config: how a check reports one, and the line that a user reads.
 
-Pydantic knows the key of each mistake. A check reports its own in one of three ways:
+Pydantic knows the key of each mistake. A check reports a mistake in one of three ways:
 
-- of a field: a validator of the field raises ``ValueError("found X, allowed: Y")``;
-- of a field of several types, or of a pattern: ``Allowed`` in its annotation says what is allowed;
-- of several keys or tables: a validator of their table calls ``refuse`` with a ``mistake`` for each.
+- in one field: a validator of the field raises ``ValueError("found X, allowed: Y")``;
+- in a field of several types, or of a pattern: ``Allowed`` in its annotation says what is allowed;
+- in several keys or tables: a validator of their table calls ``refuse`` with a ``mistake`` for each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from searchlight.config.allowed import Allowed, not_allowed
 from searchlight.errors import one_line
 
-# What pydantic's errors mean to a user. The others begin with "Input should be", and what follows is fit to be read.
+# Users' words for pydantic's errors. Other errors begin with "Input should be", and their rest is readable.
 _WORDS = {
     "dict_type": "a table",
     "finite_number": "a finite number",
@@ -32,12 +32,12 @@ _WORDS = {
 
 
 def mistake(key: tuple[str, ...], found: str, allowed: str) -> InitErrorDetails:
-    """Return a mistake for ``refuse``: its key below the table that is validated, what was found, what is allowed."""
+    """Return a mistake for ``refuse``: its key relative to the validated table, what was found, what is allowed."""
     return InitErrorDetails(type=not_allowed(found, allowed), loc=key, input=None)
 
 
 def refuse(mistakes: Iterable[InitErrorDetails]) -> None:
-    """Raise all mistakes, if there are any. Within a validator, pydantic puts the table's own key before theirs."""
+    """Raise all mistakes, if there are any. Pydantic puts the key of the validated table before their keys."""
     if details := list(mistakes):
         raise ValidationError.from_exception_data("config", details)
 
@@ -46,7 +46,7 @@ def lines(error: ValidationError, model: type[BaseModel], *above: str) -> list[s
     """Return one line for each key with a mistake, in the model's order: the key, what was found, what is allowed.
 
     Args:
-        error: what validation by the model raised.
+        error: error that the model's validation raised.
         model: the model.
         *above: the key of the table that was validated.
     """
@@ -76,13 +76,13 @@ def _explain(details: ErrorDetails, model: type[BaseModel]) -> tuple[tuple[str |
         allowed = f"at least {context['min_length']} entry"
     else:
         allowed = _WORDS.get(kind, details["msg"].removeprefix("Input should be "))
-    if key and key[-1] == "[key]":  # of a name in a table, pydantic gives (table, name, "[key]")
+    if key and key[-1] == "[key]":  # for a wrong name, pydantic gives (table, name, "[key]")
         key, found = key[:-2], f"the name {found}"
     return key, f"found {found}, allowed: {allowed}"
 
 
 def _table(kind: Any, key: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """Return the model of the table at a key below a model or another type, or None where no model describes it."""
+    """Return the model of the table at a key, relative to a model or another type; None if it has no model."""
     origin, members = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         if not key:
@@ -95,7 +95,7 @@ def _table(kind: Any, key: tuple[str | int, ...]) -> type[BaseModel] | None:
 
 
 def _hint(field: FieldInfo | None) -> str:
-    """Return what is allowed at a missing key, or the beginning of its description."""
+    """Return the allowed values of a missing key, or the beginning of its description."""
     if field is None:
         return ""
     if words := next((one.words for one in field.metadata if isinstance(one, Allowed)), None):

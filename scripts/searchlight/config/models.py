@@ -1,7 +1,7 @@
-"""The configuration as pydantic models, one a table.
+"""The configuration as pydantic models, one for each table.
 
-The models are the one source of the JSON schema in ``workflow/schemas`` and of the reference in
-``config/README.md`` (``searchlight.config.reference`` writes both).
+``searchlight.config.reference`` writes the JSON schema in ``workflow/schemas`` and the reference in
+``config/README.md`` from the models.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _checkpoint(source: str) -> str:
 
 
 def _member(check: Callable[[Any], Any]) -> BeforeValidator:
-    """Return what checks a key that names a member of a registry, with or without arguments."""
+    """Return the validator of a key that names a member of a registry, with or without arguments."""
 
     def validate(spec: Any) -> Any:
         return None if spec is None else _in_words(check, spec)
@@ -215,7 +215,7 @@ class Video(Table):
     critic: Colour = Field("#ffb000", description="Colour of the critic, likewise.")
 
     def look(self) -> dict[str, Any]:
-        """Return what the style uses, in plain types."""
+        """Return the settings that the style uses, in plain types."""
         gamma = self.gamma if self.gamma is not None else {"spotlight": 0.5, "notebook": 1.0}[self.style]
         unused = {"highlight"} if self.style == "spotlight" else set()
         return {**self.model_dump(mode="json", exclude=unused), "gamma": gamma}
@@ -244,6 +244,6 @@ class Config(Table):
 
 
 class Settings(Config):
-    """A config whose agents are complete, and whose families of clips are written out."""
+    """A config with complete agents, and with one entry for each clip in place of families."""
 
     clips: dict[Name, Clip]  # type: ignore[assignment]  # dict is invariant, but settings never change

@@ -21,6 +21,9 @@ _REPEATED_END = re.compile(r"(.+?)\1{19,}$")
 
 
 def repeated_end(name: str) -> str | None:
-    """Return the text that a name ends in 20 times or more, or None: Snakemake takes such names for a loop of rules."""
+    """Return the text that a name ends in 20 times or more, or None.
+
+    Snakemake takes a path with this repetition for a loop of rules.
+    """
     found = _REPEATED_END.search(name)
     return found[1] if found else None

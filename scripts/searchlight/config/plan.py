@@ -1,12 +1,12 @@
-"""What jobs read, what they are given, and the lineage of what they make: all from the names in their paths.
+"""Inputs, parameters and lineages of jobs, derived from the names in their paths.
 
-A path names what a job is about: a clip, a method, an agent. The config says the rest: a clip's agent and seed, a
-method's perturbation, a perturbation's background. So rules write paths and settings with names in braces, and a
-``Plan`` fills them in.
+A path names a job's clip, method or agent. The config gives the other names: a clip's agent and seed, a method's
+perturbation, a perturbation's background. Rules write paths and settings with names in braces, and a ``Plan`` fills
+them in.
 
-A lineage is a short text that changes with the settings and the code of a rule, and with the lineages of the rules
-before it, back to the checkpoint. So a result is out of date when its lineage has changed. Dates cannot tell it: after
-a clock went wrong, or where an older file came back, an edit has the older date.
+A lineage is a digest of a rule's settings and code, and of the earlier rules' lineages, back to the checkpoint.
+A result is out of date when its lineage has changed. File dates are no reliable sign, because clocks go wrong and
+restored files have old dates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from searchlight.saliency import fills
 
 
 class Names(NamedTuple):
-    """What a job is about. Names that neither its path nor the config gives are None."""
+    """Names that identify a job. A name is None if neither the job's path nor the config gives it."""
 
     clip: str | None = None
     agent: str | None = None
@@ -37,7 +37,7 @@ class Names(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """What the lineage of a rule's results is made of."""
+    """Sources of the lineage of a rule's results: earlier rules, code or not, settings."""
 
     after: Sequence[str]
     with_code: bool
@@ -45,13 +45,13 @@ class _Rule(NamedTuple):
 
 
 class Plan:
-    """What follows from a config for the jobs of all rules.
+    """Paths, parameters and lineages of the jobs of all rules, for one config.
 
-    Wildcards are those of Snakemake, or any mapping of names.
+    Wildcards are Snakemake's, or any mapping of names.
     """
 
     def __init__(self, settings: Settings, scripts: Path) -> None:
-        """Take a config, and the folder of the rules' scripts."""
+        """Make a plan from a config and the folder of the rules' scripts."""
         self._settings = settings
         self._scripts = scripts
         self._rules: dict[str, _Rule] = {}
@@ -63,13 +63,13 @@ class Plan:
         for perturbation in settings.perturbations:
             window = self._window(perturbation)
             self._values["windows"][str(window)] = window
-        # Thousands of jobs ask for the same.
+        # Results are cached, because thousands of jobs share them.
         self._complete = cache(self._complete)  # type: ignore[method-assign]
         self._code = cache(self._code)  # type: ignore[method-assign]
         self.lineage = cache(self.lineage)  # type: ignore[method-assign]
 
     def names(self, wildcards: Mapping[str, str]) -> Names:
-        """Return the names in a path, and those that follow from them."""
+        """Return the names in a path, and those that the config derives from them."""
         return self._complete(Names(*(wildcards.get(name) for name in Names._fields)))
 
     def _complete(self, names: Names) -> Names:
@@ -84,11 +84,11 @@ class Plan:
         return Names(clip, agent, seed, method, perturbation, window)
 
     def _window(self, perturbation: str) -> int | str | None:
-        """Return the decisions that a perturbation's background is drawn from, or None where it has none."""
+        """Return the window of decisions of a perturbation's background, or None if it needs no background."""
         return fills.window(self._settings.perturbations[perturbation].fill)
 
     def each_method(self, names: Names) -> list[Names]:
-        """Return names once for each method of their clip, where they have a clip and no method."""
+        """Return names once for each method of their clip; unchanged if they have a method or no clip."""
         if names.clip is None or names.method is not None:
             return [names]
         return [self._complete(names._replace(method=method)) for method in self._settings.clips[names.clip].methods]
@@ -96,13 +96,13 @@ class Plan:
     def paths(self, pattern: str, names: Names, blocks: Iterable[int | str] = ()) -> list[str]:
         """Return the paths that a pattern such as ``results/clips/{clip}/{method}.zarr.zip`` stands for.
 
-        One for each method of the clip, where ``names`` has none, and each layer and block; none where the pattern has
-        a ``{window}`` and the perturbation needs no background.
+        There is one path for each layer and block. If ``names`` has no method, each method of the clip gives its own
+        paths. A pattern with ``{window}`` gives no path for a perturbation without background.
 
         Args:
             pattern: a path with names in braces.
-            names: what is known of them.
-            blocks: for a pattern with ``{block}``.
+            names: the job's names.
+            blocks: the blocks, for a pattern with ``{block}``.
         """
         fields = fields_of(pattern)
         each = self.each_method(names) if fields & {"method", "perturbation", "window"} else [names]
@@ -117,9 +117,9 @@ class Plan:
         ]
 
     def setting(self, path: str) -> Callable[[Names], Any]:
-        """Return the function for what the config says at a path such as ``methods/{method}/scale``.
+        """Return a function from names to the config's value at a path such as ``methods/{method}/scale``.
 
-        For a clip without a method, it returns a list with what each method has.
+        For names of a clip without a method, the function returns a list with the value of each method.
         """
         per_method = "method" in fields_of(path)
 
@@ -138,13 +138,13 @@ class Plan:
         return found
 
     def tracked(self, rule: str, after: Sequence[str] = (), with_code: bool = True, **given: Any) -> dict[str, Any]:
-        """Return what a rule's jobs are given as ``params:``, and among it the lineage of what they make.
+        """Return the ``params:`` of a rule, with the lineage of its results.
 
         Args:
-            rule: its name, which is its script's.
-            after: the rules that make what it reads.
+            rule: name of the rule and of its script.
+            after: the rules that make its inputs.
             with_code: whether its results are out of date when its code has changed.
-            given: settings: values, or functions of names as ``setting`` returns them.
+            given: the settings: values, or functions of names as ``setting`` returns them.
         """
         self._rules[rule] = _Rule(after, with_code, given)
         params = {name: self._of_wildcards(what) if callable(what) else what for name, what in given.items()}
@@ -154,7 +154,7 @@ class Plan:
         return lambda wildcards: function(self.names(wildcards))
 
     def lineage(self, rule: str, names: Names) -> str:
-        """Return the lineage of what a rule makes."""
+        """Return the lineage of a rule's results."""
         after, with_code, given = self._rules[rule]
         before = {
             parent: sorted({self.lineage(parent, one) for one in self.each_method(names)})
@@ -166,12 +166,12 @@ class Plan:
         return lineage(code, before, values)
 
     def _code(self, rule: str, agent: str | None, perturbation: str | None, method: str | None) -> str:
-        """Return a digest of what a rule's script runs, with the files of registries that the config names for it."""
+        """Return a digest of the code of a rule's script, with the registry members that the config names."""
         members = members_of(self._settings, agent, perturbation, method)
         return digest_of_code(self._scripts / f"{rule}.py", members)
 
 
 @cache
 def fields_of(pattern: str) -> frozenset[str]:
-    """Return the names in braces of a pattern."""
+    """Return the names that stand in braces in a pattern."""
     return frozenset(name for _, name, _, _ in Formatter().parse(pattern) if name)

@@ -1,4 +1,4 @@
-"""How large and how fast a video may be for hardware to play it: H.264 up to level 5.2."""
+"""Largest size and frame rate of videos that hardware can play: H.264 up to level 5.2."""
 
 from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.config.views import GAP, STRIP_HEIGHT
@@ -10,13 +10,13 @@ LEVEL = (
 
 
 def macroblocks(zoom: int) -> int:
-    """Return the macroblocks, of 16x16 pixels, of a frame of the largest video, side by side."""
+    """Return the number of 16x16 macroblocks in a frame of the largest video, ``side-by-side``."""
     height, width = USUAL_SCREEN[0] + STRIP_HEIGHT, 2 * USUAL_SCREEN[1] + GAP
     return -(-height * zoom // 16) * -(-width * zoom // 16)
 
 
 def largest_zoom(fps: float = 0) -> int:
-    """Return the largest zoom of videos of so many frames a second."""
+    """Return the largest zoom of videos with ``fps`` frames a second."""
     zoom = 1
     while macroblocks(zoom + 1) <= MACROBLOCKS_A_FRAME and macroblocks(zoom + 1) * fps <= MACROBLOCKS_A_SECOND:
         zoom += 1
@@ -24,5 +24,5 @@ def largest_zoom(fps: float = 0) -> int:
 
 
 def largest_fps(zoom: int) -> float:
-    """Return how many frames a second videos of a zoom may have."""
+    """Return the largest number of frames a second of videos with a zoom."""
     return MACROBLOCKS_A_SECOND / macroblocks(zoom)

@@ -1,4 +1,4 @@
-"""Reading a config: from the tables that Snakemake merged to settings that rules can use."""
+"""Reading a config: tables that Snakemake merged become the settings of rules."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from searchlight.config.messages import lines
 from searchlight.config.models import Agent, Config, Settings
 from searchlight.errors import SearchlightError
 
-# The tables whose entries a user names.
+# Tables whose entries have names that the user chooses.
 _TABLES = tuple(name for name, field in Config.model_fields.items() if get_origin(field.annotation) is dict)
 
 
 def own_config(root: Path) -> str:
-    """Return the config that all others are laid over: that of the working directory, or else the project's own."""
+    """Return the path of the base config: the working directory's, or else the project's own."""
     here = Path("config/config.yaml")
     return str(here if here.is_file() else root / here)
 
 
 def typed(value: Any) -> Any:
-    """Return what a command line gives, with its numbers and nulls: in tables and lists, Snakemake leaves them text."""
+    """Return a command line's value with real numbers and nulls, because Snakemake leaves them text inside tables."""
     if isinstance(value, dict):
         return {key: typed(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -40,14 +40,14 @@ def typed(value: Any) -> Any:
 def read_config(config: dict[str, Any], catalogue: Path) -> Settings:
     """Validate a config as Snakemake merged it, complete its agents from the catalogue and write out its clips.
 
-    An entry of a table that is ``null`` is left out: so a preset takes out what the default has.
+    An entry that is ``null`` is left out, because a preset removes an entry of the default in this way.
 
     Args:
         config: the tables of the config.
         catalogue: the file of known public agents.
 
     Raises:
-        SearchlightError: one line a mistake, each with its key, what was found and what is allowed.
+        SearchlightError: one line for each mistake, with its key, what was found and what is allowed.
     """
     config = dict(config)
     for table in _TABLES:
@@ -70,7 +70,7 @@ def read_catalogue(path: Path) -> dict[str, Agent]:
 
 
 def _complete(name: str, agent: Agent, known: dict[str, Agent]) -> Agent:
-    """Return an agent with what it does not say from its entry in the catalogue, and refuse one that lacks a key."""
+    """Return an agent with missing keys filled in from the catalogue; refuse it if a key is still missing."""
     if agent.checkpoint.startswith("catalogue:"):
         entry = known.get(agent.checkpoint.removeprefix("catalogue:"))
         if entry is None:

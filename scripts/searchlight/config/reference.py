@@ -111,7 +111,7 @@ change all blocks are computed anew."""
 
 
 def _members(folder: str) -> Iterator[str]:
-    """Yield what each member of a registry says of itself, with its arguments."""
+    """Yield the description of each member of a registry, with a table of its arguments."""
     for name, member in registry.members(folder).items():
         model = member.Arguments
         described = f"### `{name}`\n\n{inspect.cleandoc(model.__doc__ or '')}"
@@ -174,7 +174,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    """Return what a type allows, in words: those of its ``Allowed``, or those of its kind with its bounds."""
+    """Return the allowed values of a type in words, from its ``Allowed`` or from its kind and bounds."""
     if words := next((one.words for one in metadata if isinstance(one, Allowed)), None):
         return words
     origin, arguments = get_origin(annotation), get_args(annotation)

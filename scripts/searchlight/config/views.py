@@ -1,5 +1,5 @@
-"""The videos that each method of a clip becomes, and what surrounds the screen in them."""
+"""The kinds of videos of each clip and method, and their margins around the screen."""
 
 LAYERS = ("actor", "critic", "both", "side-by-side")
-# In pixels of the screen: the strip above a picture, and what lies between two that stand side by side.
+# In pixels of the screen: height of the strip above a picture, and gap between two pictures side by side.
 STRIP_HEIGHT, GAP = 8, 4

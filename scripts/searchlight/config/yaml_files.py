@@ -1,4 +1,4 @@
-"""Values of a config that change in silence: Snakemake reads YAML 1.1, and most people write YAML 1.2."""
+"""Values of a config that are silently misread, because Snakemake reads YAML 1.1 and most people write YAML 1.2."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REPEATED = object()
 
 
 class Misread(NamedTuple):
-    """A scalar whose value is not its text: its line, its key, its text, and the value that Snakemake reads.
+    """A misread scalar: its line, its key, its text, and the value that Snakemake reads.
 
-    The value is ``REPEATED`` where a table has the key a second time: Snakemake forgets the first one.
+    The value is ``REPEATED`` if a table has the key a second time, because Snakemake then ignores the first.
     """
 
     line: int
@@ -33,7 +33,7 @@ class Misread(NamedTuple):
         )
 
 
-# YAML 1.2's core schema. A number in another form than YAML 1.1's, such as 1e3, stays the text that Snakemake reads.
+# YAML 1.2's core schema. Some of its numbers, such as 1e3, are texts in YAML 1.1 and so for Snakemake.
 _NULL, _BOOL, _INT, _FLOAT = (
     re.compile(pattern)
     for pattern in (
@@ -48,7 +48,7 @@ _PREFIX = "tag:yaml.org,2002:"
 
 
 def differing_scalars(path: str | Path) -> list[Misread]:
-    """Return the plain scalars of a config that YAML 1.1 and 1.2 read differently, and keys that change or are lost.
+    """Return plain scalars of a config that YAML 1.1 and 1.2 read differently, and keys that change or get lost.
 
     JSON files have none, because Snakemake reads them as JSON. Broken YAML has none, because Snakemake refuses it.
     """
@@ -72,7 +72,7 @@ def differing_scalars(path: str | Path) -> list[Misread]:
             found.append(Misread(node.start_mark.line + 1, ".".join(key), node.value, REPEATED))
         keys |= {key} if is_key else set()
         if node.style is not None or loader.resolve(yaml.ScalarNode, node.value, (True, False)) != node.tag:
-            continue  # in quotes, or with a tag of its own
+            continue  # the scalar is in quotes, or has an explicit tag
         kind = node.tag.removeprefix(_PREFIX)
         read = loader.construct_object(node) if kind in (*_TAGS, "str", "timestamp") else node.value
         if kind != "merge" and (_differs(kind, node.value, read) or (is_key and str(read) != node.value)):
@@ -93,7 +93,7 @@ def _scalars(
     """Yield all scalars below a node with their keys, and whether they are keys themselves."""
     if isinstance(node, yaml.ScalarNode):
         yield node, key, False
-    elif node is not None and id(node) not in seen:  # an alias may point to a table around it
+    elif node is not None and id(node) not in seen:  # an alias may point to a table that contains it
         seen.add(id(node))
         for number, entry in enumerate(node.value):
             name, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)

@@ -1,7 +1,7 @@
 """Blocks: fixed runs of consecutive frames of an episode, the unit of parallel work.
 
-Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by the episode's end, so a clip decides
-which blocks are needed and never what is in them.
+Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by the episode's end. A clip decides which
+blocks are needed, and never which frames a block holds.
 """
 
 import zlib
@@ -13,13 +13,13 @@ from searchlight.errors import SearchlightError, damaged
 
 
 def runs(start: int, stop: int, size: int) -> Iterator[slice]:
-    """Yield the slices of at most ``size`` that make up ``start`` to ``stop``: what is in memory at a time."""
+    """Yield slices of at most ``size`` from ``start`` to ``stop``, because only one slice is in memory at a time."""
     for first in range(start, stop, size):
         yield slice(first, min(first + size, stop))
 
 
 def scores_before(rewards: Iterable[float], frames: range) -> list[float]:
-    """Return the score before each of some decisions, given an episode's rewards up to them."""
+    """Return the score before the decision at each frame; ``rewards`` are the episode's, from its start."""
     return list(accumulate(rewards, initial=0.0))[frames.start : frames.stop]
 
 
@@ -29,7 +29,7 @@ def blocks_of(first: int, last: int, size: int) -> range:
 
 
 def frames_of(block: int, size: int, length: int) -> range:
-    """Return the frames of a block in an episode of ``length`` frames: none where it starts past the end."""
+    """Return the frames of a block in an episode of ``length`` frames; empty if the block starts past the end."""
     return range(min(block * size, length), min((block + 1) * size, length))
 
 
@@ -49,10 +49,10 @@ def frames_of_clip(clip: str, frames: tuple[int, int | Literal["end"]], length: 
 
 
 def read_length(file: TextIO) -> int:
-    """Return the number of frames that ``searchlight.agents.episode_length`` wrote down in an open file.
+    """Return the number of frames that ``searchlight.agents.episode_length`` wrote, from an open file.
 
     Raises:
-        SearchlightError: the file holds something else.
+        SearchlightError: the file is damaged.
     """
     text = file.read()
     said = text.rpartition(" ")[0]
@@ -63,10 +63,10 @@ def read_length(file: TextIO) -> int:
 
 
 def length_line(length: int, lineage: str) -> str:
-    """Return the line that says how many frames an episode has, and its lineage, where it has one."""
+    """Return the line with the number of frames of an episode, its lineage (may be empty) and a checksum."""
     return _with_checksum(f"{length} {lineage}".rstrip())
 
 
 def _with_checksum(said: str) -> str:
-    """Return a line with its checksum: without one, any digits are a number."""
+    """Return a line with its checksum, because a damaged number is still a number."""
     return f"{said} {zlib.crc32(said.encode()):08x}\n"

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what is in them in short."""
+"""Files that appear whole or not at all, with their checksums and digests."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pathlib import Path
 from searchlight.errors import FULL, SearchlightError, damaged
 from searchlight.store.records import declared, mark
 
-# What the name of a result begins with while it is written. What follows its name is of its writer's choosing.
+# Prefix of a result's file name while it is written. A random suffix, one for each writer, follows the name.
 PARTIAL = ".partial-"
-# A box of an mp4 that all players pass over: its length, its kind, then ours.
+# Start of an mp4 box that all players skip: its length, its kind `free`, then our own mark.
 _SEAL = (16).to_bytes(4, "big") + b"freeCRC="
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of ``path``, and rename it to ``path`` once the block has succeeded.
+    """Yield a temporary path in the folder of ``path``, and rename it to ``path`` once the block has succeeded.
 
-    A job whose Snakemake was killed may still be writing the same result. The last to begin is the one that counts:
-    it removes what the others have written so far, and they fail.
+    A job whose Snakemake was killed may still be writing the same result. The newest writer wins: it removes the
+    partial files of the others, and these fail.
 
     Raises:
         SearchlightError: the disk is full, the folder cannot be written to, or another job has begun since.
@@ -44,7 +44,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     except SearchlightError:
         raise
     except Exception as error:
-        # What a library says when it cannot write may be followed by what it says when it cannot close.
+        # A library's error on writing may be hidden behind its error on closing.
         cause: BaseException | None = error
         while cause is not None and not _is_about(cause, partial):
             cause = cause.__context__
@@ -52,7 +52,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             raise
         raise SearchlightError(f"{path}: cannot be written: {cause.strerror}") from cause
     finally:
-        if partial.exists():  # where nothing can be written, to remove what is not there fails too
+        if partial.exists():  # unlink fails on read-only folders even if the file is absent
             remove(partial)
 
 
@@ -63,7 +63,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def _is_about(error: BaseException, partial: Path) -> bool:
-    """Return whether an error is about writing a file, and not about what was to be in it."""
+    """Return whether an error is about writing the file, and not about its content."""
     if not isinstance(error, OSError):
         return False
     named = error.filename if isinstance(error.filename, str) else None
@@ -71,7 +71,7 @@ def _is_about(error: BaseException, partial: Path) -> bool:
 
 
 def seal(path: Path) -> None:
-    """Append its lineage and a checksum to a video: unlike a store's, its format has none."""
+    """Append the lineage and a checksum to a video, because mp4 has no checksum, unlike a store."""
     with path.open("r+b") as file:
         checksum = zlib.crc32(file.read())
         if declared() is not None:
@@ -82,10 +82,10 @@ def seal(path: Path) -> None:
 
 
 def read_sealed(path: str | Path) -> bytes:
-    """Return a video that was sealed, verified.
+    """Return the content of a sealed video, verified.
 
     Raises:
-        SearchlightError: it is missing, cut off, or not what was written.
+        SearchlightError: the video is missing, cut off or damaged.
     """
     try:
         content = Path(path).read_bytes()

@@ -1,4 +1,4 @@
-"""Snakemake's lock on a folder: whether whoever took it is still at work, and what to do."""
+"""Snakemake's lock on a folder: whether its process still runs, and what the user can do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def check_alone(memory: str | Path) -> None:
     """Check that no other Snakemake has locked a folder.
 
     Args:
-        memory: Snakemake's own folder in it, with the locks of those that make files.
+        memory: Snakemake's own folder in that folder, ``.snakemake``, with its locks.
 
     Raises:
-        SearchlightError: there is a lock; of one that is at work, or of one that was killed.
+        SearchlightError: there is a lock; its Snakemake still runs, or was killed.
     """
     locks = Path(memory, "locks")
     if not any(locks.glob("*.lock")):
@@ -36,7 +36,7 @@ def check_alone(memory: str | Path) -> None:
 
 
 def _at_work(folder: Path) -> Iterator[int]:
-    """Yield the processes of other Snakemakes of a folder, on this machine."""
+    """Yield the process numbers of other Snakemakes on this machine that run in a folder."""
     own = psutil.Process()
     ours = {process.pid for process in (own, *own.parents())}
     for process in psutil.process_iter():
@@ -44,5 +44,5 @@ def _at_work(folder: Path) -> Iterator[int]:
             named = any(Path(word).name == "snakemake" for word in process.cmdline())
             if named and process.pid not in ours and folder.samefile(process.cwd()):
                 yield process.pid
-        except (psutil.Error, OSError):  # it has ended, or is somebody else's
+        except (psutil.Error, OSError):  # the process has ended, or belongs to another user
             continue

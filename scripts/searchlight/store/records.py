@@ -1,8 +1,8 @@
-"""What a result says of itself: its lineage, at its end or, in safetensors, among what is said of the weights.
+"""The lineage inside a result: at the file's end or, in safetensors, in the metadata.
 
-Snakemake keeps its record of a result beside the project, not in the result. A result that was copied, or that another
-checkout made in the same bucket, has none; then this tells whether it is what the config asks for. No library is
-needed to read it: a few bytes of any format are enough, such as a server gives of a file that is not fetched.
+Snakemake keeps its record of a result beside the project, not in the result. Results that were copied, or that another
+checkout made in the same bucket, have no record. Their lineage then shows whether they fit the config. A few bytes of
+the file are enough to read it, so results in a bucket need not be downloaded.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from pathlib import Path
 from typing import Any
 
 _MARK = re.compile(rb"lineage\W{1,8}([0-9a-f]{16})(?![0-9a-f])")
-# How many bytes hold it: of the end of a file, of the beginning of safetensors. These begin with all their metadata.
+# Bytes that hold the lineage: at the end of a file, or at the start of safetensors, where their metadata is.
 _TAIL, _HEAD = 64, 65_536
 _of_job: str | None = None
 
 
 def declare(lineage: str | None) -> None:
-    """Set the lineage of all that this process writes from now on."""
+    """Set the lineage of all results that this process writes from now on."""
     global _of_job
     _of_job = lineage
 
 
 def declared() -> str | None:
-    """Return the lineage of what this process writes, or None outside of jobs."""
+    """Return the lineage of the results that this process writes, or None outside of jobs."""
     return _of_job
 
 
 def mark() -> bytes:
-    """Return the text that a result ends with; none outside of jobs."""
+    """Return the lineage as the last bytes of a result; empty outside of jobs."""
     return f"lineage:{_of_job}".encode() if _of_job is not None else b""
 
 
 def found_in(content: bytes) -> str | None:
-    """Return the lineage in such a part of a result; None where there is none, as in what older versions made."""
+    """Return the lineage in some bytes of a result, or None. Results of older versions have no lineage."""
     marks = _MARK.findall(content)
     return marks[-1].decode() if marks else None
 
 
 def read_lineage(path: str | Path) -> str | None:
-    """Return the lineage of a result; None where it says none, or is cut off.
+    """Return the lineage of a result; None if it has no lineage, or is cut off.
 
     Raises:
-        OSError: it is missing, or cannot be read.
+        OSError: the file is missing, or cannot be read.
     """
     with Path(path).open("rb") as file:
         if str(path).endswith(".safetensors"):
@@ -53,15 +53,15 @@ def read_lineage(path: str | Path) -> str | None:
 
 
 def lineage_in_bucket(client: Any, bucket: str, key: str) -> str | None:
-    """Return the lineage of a result in an S3 bucket, of which only the part that holds it is fetched.
+    """Return the lineage of a result in an S3 bucket. Only the bytes that hold the lineage are fetched.
 
     Args:
-        client: of boto3.
-        bucket: its name.
-        key: of the result.
+        client: S3 client of boto3.
+        bucket: name of the bucket.
+        key: key of the result.
 
     Raises:
-        FileNotFoundError: there is no such result.
+        FileNotFoundError: the bucket or the result does not exist.
     """
     part = f"bytes=0-{_HEAD - 1}" if key.endswith(".safetensors") else f"bytes=-{_TAIL}"
     try:
@@ -70,7 +70,7 @@ def lineage_in_bucket(client: Any, bucket: str, key: str) -> str | None:
         code = error.response["Error"]["Code"]
         if code in ("NoSuchKey", "NoSuchBucket", "404"):
             raise FileNotFoundError(key) from error
-        if code == "InvalidRange":  # it is empty
+        if code == "InvalidRange":  # the file is empty
             return None
         raise
     return found_in(answer["Body"].read())

@@ -1,7 +1,7 @@
-"""Results that the config does not name any more: found by their paths, and deleted.
+"""Unused results, which the config does not name any more: found by their paths, and deleted.
 
-What no rule could have written is not a result, and is left alone: a user's own files. Results behind a linked folder
-are results, such as those on another disk; but none is unused that is a used one by another path.
+A file is a result only if a rule can write to its path. All other files are the user's own, and stay. Results behind a
+linked folder count too, because they may be on another disk. A used result stays used under any other path.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from searchlight.store.files import PARTIAL, remove
 
 
 def find_unused(results: str | Path, patterns: Iterable[str], used: Iterable[str]) -> list[Path]:
-    """Return the results that are not used, and what jobs that were killed left of such, sorted.
+    """Return the unused results, with partial files of killed jobs, sorted.
 
     Args:
         results: the folder of all results.
-        patterns: paths that the rules write, from where ``results`` is, with wildcards in braces.
-        used: such paths that the config names.
+        patterns: paths that the rules write, with wildcards in braces, relative to the same folder as ``results``.
+        used: paths of the results that the config names, relative to the same folder.
     """
     shapes = [_shape(pattern) for pattern in patterns]
     files = _any_of("/".join(parts) for parts in shapes)
@@ -42,7 +42,7 @@ def in_short(unused: Sequence[Path]) -> str:
 
 
 def delete(results: str | Path, unused: Iterable[Path]) -> None:
-    """Delete results, and the folders in ``results`` that this leaves empty."""
+    """Delete results, and then the folders in ``results`` that have become empty."""
     for path in unused:
         remove(path)
         for folder in path.parents:
@@ -58,7 +58,7 @@ def _size(path: Path) -> int:
 
 def _shape(pattern: str) -> list[str]:
     """Return the regular expressions of a path's parts, whose wildcards may have any value."""
-    any_value = "\0"  # in no path
+    any_value = "\0"  # no path contains it
     parts = re.sub(r"\{[^{}]*\}", any_value, pattern).split("/")
     return [re.escape(part).replace(any_value, "[^/]+") for part in parts]
 
@@ -68,9 +68,9 @@ def _any_of(shapes: Iterable[str]) -> re.Pattern[str]:
 
 
 def _entries(results: Path, shapes: re.Pattern[str]) -> Iterator[Path]:
-    """Yield the files in folders that rules write to, and the folders that are partial results as a whole.
+    """Yield the files in folders that rules write to, and the folders that are partial results.
 
-    Linked folders are followed, but for those that are in ``results`` by another path.
+    Linked folders are followed, except those whose target is inside ``results``.
     """
     inside = Path(os.path.realpath(results))
     for folder, folders, files in os.walk(results, followlinks=True):
@@ -85,7 +85,7 @@ def _entries(results: Path, shapes: re.Pattern[str]) -> Iterator[Path]:
 
 
 def _owners(path: Path) -> list[Path]:
-    """Return the result that a path is, or those that it may be a part of."""
+    """Return the result at a path, or the results that a partial file may belong to."""
     if not path.name.startswith(PARTIAL):
         return [path]
     name = path.name.removeprefix(PARTIAL)

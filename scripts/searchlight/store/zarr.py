@@ -3,8 +3,8 @@
 A store is a Zarr v3 group in an uncompressed zip (its chunks are compressed with zstd and carry a crc32c). Entries
 have a fixed date and stand in the order of writing, so equal contents are equal bytes.
 
-Zarr reads stores and writes their metadata. Chunks go straight into the zip: zarr's own way of writing, which hands
-each step of each chunk to another thread, takes ten times as long for the many small chunks of an episode.
+Zarr reads stores and writes their metadata. This module writes chunks into the zip itself, because zarr is ten times
+slower for an episode's many small chunks. Zarr hands each step of each chunk to another thread.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from searchlight.store.records import mark
 CHUNK_FRAMES = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 1
-# The last record of a zip: how it begins, its bytes without the comment, and with the longest of ours.
+# The last record of a zip: its first bytes, its length without a comment, and its length with our longest comment.
 _END, _END_BYTES = b"PK\5\6", 22
 _LONGEST_END = _END_BYTES + 64
-# The same two steps, as metadata names them and as they are done.
+# The same two codecs twice: for zarr's metadata, and as functions.
 _CODECS = (ZstdCodec(level=_LEVEL), Crc32cCodec())
 _COMPRESS, _APPEND_CHECKSUM = Zstd(level=_LEVEL).encode, CRC32C(location="end").encode
 
@@ -45,7 +45,7 @@ class Variable:
     """An array with the names of its dimensions.
 
     Attributes:
-        dimensions: one name an axis.
+        dimensions: one name for each axis.
         data: the array.
         attributes: plain values that explain it, such as ``units`` or ``long_name``.
     """
@@ -68,7 +68,7 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of what has been written so far."""
+        """The shape of the rows written so far."""
         return (self._length, *self._waiting.shape[1:])
 
     @property
@@ -80,7 +80,7 @@ class Array:
         """Add rows at the end.
 
         Args:
-            rows: (any number, *the shape of a row), of a type that the array's can hold.
+            rows: (any number, *row shape); their type is converted to the array's.
         """
         rows = np.asarray(rows, self.dtype)
         if rows.shape[1:] != self._waiting.shape[1:]:
@@ -98,7 +98,7 @@ class Array:
                 self._pack(self._waiting)
 
     def close(self) -> None:
-        """Write the last chunk, where it is not whole."""
+        """Write the last chunk if it is incomplete, padded with zeros."""
         last = self._length % len(self._waiting)
         if last:
             self._waiting[last:] = 0
@@ -138,12 +138,12 @@ class Writer:
         """Add an array that is then filled by ``append``.
 
         Args:
-            name: of the array.
-            dimensions: one name an axis.
-            row: shape of a row, that is without the first axis.
-            dtype: of its values.
+            name: name of the array.
+            dimensions: one name for each axis.
+            row: shape of a row, that is the array's shape without the first axis.
+            dtype: type of the values.
             chunks: shape of a chunk, first axis included.
-            attributes: plain values that explain it.
+            attributes: plain values that explain the array.
         """
         chunks = tuple(max(1, size) for size in chunks)
         array = Array(self._archive, name, row, dtype, chunks)
@@ -159,18 +159,18 @@ class Writer:
         array.append(variable.data)
 
     def attributes(self, values: Mapping[str, Any]) -> None:
-        """Set attributes of the store: tables, and lists of texts, as JSON, since netCDF has neither."""
+        """Set attributes of the store. Tables and lists of texts become JSON, because netCDF has neither."""
         self._attributes.update({name: _as_text(value) for name, value in values.items()})
 
     def close(self) -> None:
-        """Write what is left of the arrays, and the metadata, which zarr makes."""
+        """Write the last chunks of the arrays, and the metadata, which zarr makes."""
         files: dict[str, Any] = {}
         group = zarr.create_group(MemoryStore(files), attributes=self._attributes)
         for name, (array, described) in self._arrays.items():
             array.close()
             group.create_array(name, shape=array.shape, dtype=array.dtype, compressors=_CODECS, **described)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # consolidated metadata, which xarray asks for, is not in the v3 text
+            warnings.simplefilter("ignore")  # xarray needs consolidated metadata; the v3 specification lacks it
             zarr.consolidate_metadata(group.store)
         for key, content in sorted(files.items()):
             _add(self._archive, key, content.to_bytes())
@@ -209,7 +209,7 @@ class Reader:
 
     def dimensions(self, name: str) -> tuple[str, ...]:
         """Return the names of an array's dimensions."""
-        metadata: Any = self._arrays[name].metadata  # of Zarr v3, which has them
+        metadata: Any = self._arrays[name].metadata  # Zarr v3 metadata has dimension_names
         return tuple(metadata.dimension_names)
 
     def about(self, name: str) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def load(path: str | Path) -> Iterator[Reader]:
     """Open a store for reading.
 
     Raises:
-        SearchlightError: the file is missing, cut off, or not such a store.
+        SearchlightError: the file is missing, cut off, or no store.
     """
     path = Path(path)
     if not path.exists():
@@ -255,7 +255,7 @@ def load(path: str | Path) -> Iterator[Reader]:
 
 
 def _check_end(path: Path) -> None:
-    """Check that a zip's comment is whole, which zipfile does not: it says what the store is made from."""
+    """Check that a zip's comment is whole, because it holds the lineage and zipfile does not check it."""
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - _LONGEST_END))
         end = file.read()
@@ -266,7 +266,7 @@ def _check_end(path: Path) -> None:
 
 
 def _check_chunks(name: str, array: zarr.Array[Any], names: Container[str]) -> None:
-    """Check that all chunks are there: zarr takes a missing one for zeros, and a byte in a name is enough for that."""
+    """Check that all chunks are there, because zarr reads a missing or misnamed chunk as zeros."""
     counts = [-(-length // size) for length, size in zip(array.shape, array.chunks, strict=True)]
     for place in np.ndindex(*counts):
         chunk = f"{name}/{array.metadata.encode_chunk_key(place)}"
@@ -282,7 +282,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise SearchlightError(f"{path}: cannot be read: {one_line(error)}") from error
-    except Exception as error:  # whatever zip, zstd, crc32c or json make of a damaged file
+    except Exception as error:  # zip, zstd, crc32c and json raise many kinds for a damaged file
         raise damaged(path, error) from error
 
 

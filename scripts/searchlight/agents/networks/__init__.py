@@ -1,8 +1,11 @@
 """Networks: the policies whose checkpoints can be read. A registry (``searchlight.registry``).
 
-A member has ``TENSORS``, what such a checkpoint holds, in words; ``fits(shapes)``, whether tensors of these names look
-like its own; and ``build(tensors, source)``, which returns a ``searchlight.agents.policy.Policy`` or raises
-``SearchlightError`` with what does not fit.
+A member has:
+
+- ``TENSORS``, the tensors of its checkpoints, in words;
+- ``fits(shapes)``, whether names and shapes of tensors look like its own;
+- ``build(tensors, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a ``SearchlightError``
+  that names the tensor that does not fit.
 """
 
 from __future__ import annotations
@@ -22,15 +25,15 @@ FOLDER = "agents/networks"
 
 
 def find(shapes: Mapping[str, tuple[int, ...]], source: str, named: str | None = None) -> str:
-    """Return the name of the network that tensors of these names and shapes make up.
+    """Return the name of the network that has tensors with these names and shapes.
 
     Args:
-        shapes: of the tensors.
-        source: for errors.
-        named: the only network that they may be of; None for any.
+        shapes: shapes of the tensors, by name.
+        source: name of the checkpoint in errors.
+        named: the only allowed network; None for any.
 
     Raises:
-        SearchlightError: no network, or not the named one, has such tensors.
+        SearchlightError: the tensors fit no network, or do not fit the named one.
     """
     names = registry.names(FOLDER) if named is None else [named]
     members = {name: registry.load(FOLDER, name) for name in names}
@@ -46,12 +49,12 @@ def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
     """Return a policy with weights, ready to be evaluated.
 
     Raises:
-        SearchlightError: there is no such network, or the tensors are not its own.
+        SearchlightError: the network does not exist, or the tensors do not fit it.
     """
     return registry.load(FOLDER, name).build(tensors, source)
 
 
 def some(names: Iterable[str]) -> str:
-    """Return the first of some names, which are a stranger's."""
+    """Return the first six names in one text; they come from an untrusted file, so they are escaped."""
     shown = [printable(name) for name in sorted(names)]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"

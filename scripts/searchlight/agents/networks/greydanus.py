@@ -1,7 +1,7 @@
-"""The networks of Greydanus et al. (2018), told by the names and shapes of a checkpoint's tensors, never guessed.
+"""The networks of Greydanus et al. (2018). Names and shapes of a checkpoint's tensors determine the architecture.
 
-Convolutions ``conv1``, ``conv2``, … of 3x3, stride 2, padding 1, each followed by ELU; a recurrent cell, ``lstm`` or
-``gru``; ``actor_linear`` and ``critic_linear``.
+A network has convolutions ``conv1``, ``conv2``, … (3x3, stride 2, padding 1), each followed by ELU. A recurrent cell
+follows, ``lstm`` or ``gru``, then ``actor_linear`` and ``critic_linear``.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Architecture:
 
     Attributes:
         cell: ``lstm`` or ``gru``.
-        channels: input and output channels of the convolutions, so one more than there are of them.
+        channels: input channels of the first convolution, then output channels of each.
         kernel: side of the convolutions' kernels.
-        features: numbers that the convolutions give for an observation.
+        features: number of values that the convolutions give for an observation.
         hidden: size of the recurrent memory.
         actions: number of actions.
     """
@@ -46,15 +46,15 @@ class Architecture:
 
 
 def fits(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Return whether tensors of these names look like those of such a network."""
+    """Return whether tensors with these names and shapes look like this network's."""
     return any(f"{cell}.weight_ih" in shapes for cell in GATES) and len(shapes.get("conv1.weight", ())) == 4
 
 
 def read_architecture(shapes: Mapping[str, tuple[int, ...]], source: str) -> Architecture:
-    """Return the architecture that tensors of these names and shapes make up.
+    """Return the architecture that has tensors with these names and shapes.
 
     Raises:
-        SearchlightError: they are of another architecture; the line names ``source`` and what does not fit.
+        SearchlightError: they have another architecture; the line names ``source`` and the mismatch.
     """
 
     def refuse(found: str) -> SearchlightError:
@@ -75,7 +75,7 @@ def read_architecture(shapes: Mapping[str, tuple[int, ...]], source: str) -> Arc
         raise refuse(f"found convolutions of {'x'.join(map(str, sides))}")
     widths = [shapes[f"conv{index}.weight"][0] for index in range(1, convolutions + 1)]
     gates = shapes[f"{cell}.weight_ih"]
-    # A matrix of other rank is refused below, as one of another shape.
+    # The comparison of shapes below refuses a tensor of another rank.
     features, hidden = gates[-1], gates[0] // GATES[cell]
     actions = shapes.get("actor_linear.weight", (0,))[0]
     found = Architecture(cell, (inputs, *widths), sides[0], features, hidden, actions)
@@ -146,7 +146,7 @@ class GreydanusPolicy(nn.Module):
 
     @property
     def cell(self) -> nn.RNNCellBase:
-        """The recurrent cell, which bears the name of its kind."""
+        """The recurrent cell; its attribute is named after its kind, ``lstm`` or ``gru``."""
         return getattr(self, self.architecture.cell)
 
     @property
@@ -155,7 +155,7 @@ class GreydanusPolicy(nn.Module):
         return self.cell.weight_ih, self.cell.bias_ih
 
     def decide(self, product: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Do what follows the first product: the rest of the recurrent cell, and the heads."""
+        """Evaluate the network after the first product: the rest of the recurrent cell, and the heads."""
         recurrent = nn.functional.linear(memory["h"], self.cell.weight_hh, self.cell.bias_hh)
         follow = {"lstm": _lstm, "gru": _gru}[self.architecture.cell]
         after = follow(product, recurrent, memory)
@@ -166,7 +166,7 @@ class GreydanusPolicy(nn.Module):
         return {name: torch.zeros(1, self.architecture.hidden) for name in MEMORY[self.architecture.cell]}
 
     def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Look at observations and decide; a memory of (1, hidden) is shared by the batch."""
+        """Return outputs, value and new memory for observations; the batch shares a memory of (1, hidden)."""
         return self.decide(nn.functional.linear(self.trunk(observation), *self.product), memory)
 
 
@@ -187,7 +187,7 @@ def build(tensors: Mapping[str, np.ndarray], source: str) -> GreydanusPolicy:
     """Return a network with the weights of a checkpoint, ready to be evaluated.
 
     Raises:
-        SearchlightError: the tensors are of another network.
+        SearchlightError: the tensors belong to another network.
     """
     policy = GreydanusPolicy(read_architecture({name: array.shape for name, array in tensors.items()}, source))
     policy.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})

@@ -1,8 +1,10 @@
 """Preprocessings: ways to make an observation from a screen. A registry (``searchlight.registry``).
 
-A member has ``Arguments``, a pydantic model whose docstring describes the member, and ``build(screen, arguments)``,
-which returns a ``searchlight.agents.preprocessing``
-``Preprocessing`` for screens of a height and width, or raises ``SearchlightError`` for screens that it is not for.
+A member has:
+
+- ``Arguments``, a pydantic model whose docstring describes the member;
+- ``build(screen, arguments)``, which returns a ``searchlight.agents.preprocessing.Preprocessing`` for a screen's height
+  and width. It raises a ``SearchlightError`` if it does not support that size.
 """
 
 from __future__ import annotations
@@ -21,25 +23,25 @@ USUAL_SCREEN = (210, 160)
 
 
 def check(spec: Any) -> str | dict[str, dict[str, Any]]:
-    """Return a preprocessing of the config with all of its arguments; its name alone where it has none.
+    """Return a preprocessing of the config with all of its arguments; its name alone if it has none.
 
     Raises:
-        SearchlightError: there is no such preprocessing, or its arguments are wrong.
+        SearchlightError: the preprocessing does not exist, or its arguments are wrong.
     """
     name, arguments = next(iter(registry.choose(FOLDER, spec).spec.items()))
     return {name: arguments} if arguments else name
 
 
 def build(spec: str | dict[str, dict[str, Any]], screen: tuple[int, int], key: str = "preprocessing") -> Preprocessing:
-    """Return a preprocessing of the config for screens of a height and width; ``key`` is how errors call it.
+    """Return a preprocessing of the config for screens of a height and width.
 
     Args:
         spec: its name, or ``{NAME: {argument: value}}``.
-        screen: height and width.
-        key: for errors.
+        screen: height and width in pixels.
+        key: key of the preprocessing in the config, for errors.
 
     Raises:
-        SearchlightError: there is no such preprocessing, or it is not for such screens.
+        SearchlightError: the preprocessing does not exist, or does not support this size.
     """
     try:
         chosen = registry.choose(FOLDER, spec)

@@ -1,6 +1,6 @@
-"""What ``cv2`` and ``imresize`` share: the rows 35 to 195 of a 210x160 screen, halved to an 80x80 observation.
+"""The common part of ``cv2`` and ``imresize``: rows 35 to 195 of a 210x160 screen, halved to an 80x80 observation.
 
-Levels are sums of R, G and B: three times the grey level, in whole numbers.
+Levels are sums of R, G and B, that is three times the grey level, in whole numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from searchlight.lazy import numpy as np
 
 SCREEN = USUAL_SCREEN
 TOP, BOTTOM = 35, 195
-# Side of the square of the screen that an observed pixel is made from.
+# Side of an observed pixel's square on the screen, in pixels.
 CELL = 2
 
 
@@ -28,13 +28,13 @@ class Halving(Preprocessing):
     """The geometry of a halved picture.
 
     Attributes:
-        reach: how many pixels around its own ``CELL`` x ``CELL`` ones an observed pixel depends on.
+        reach: width in pixels of the border around its ``CELL`` x ``CELL`` square that an observed pixel depends on.
     """
 
     reach: int
 
     def __init__(self, screen: tuple[int, int]) -> None:
-        """Check the screen's size; raise ``SearchlightError`` where it is another than 210x160."""
+        """Check the screen's size; raise ``SearchlightError`` if it is not 210x160."""
         if tuple(screen) != SCREEN:
             raise SearchlightError(
                 f"found a screen of {screen[0]}x{screen[1]} pixels, allowed: {SCREEN[0]}x{SCREEN[1]}"
@@ -60,6 +60,6 @@ class Halving(Preprocessing):
         return CELL * boxes + [TOP, TOP, 0, 0]
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where on the screen the centres of observed pixels lie."""
+        """Return the positions of the observed pixels' centres on the screen, of rows and of columns."""
         within = (CELL - 1) / 2
         return TOP + CELL * np.arange(self.shape[0]) + within, CELL * np.arange(self.shape[1]) + within

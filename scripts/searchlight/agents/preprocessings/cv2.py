@@ -1,4 +1,4 @@
-"""Mean of RGB, halved: what the XAITK notebook does with OpenCV."""
+"""Mean of RGB, halved, as the XAITK notebook does with OpenCV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Arguments(Table):
 
 
 class _Frame(PreparedFrame):
-    """An observed pixel is the mean of its own pixels, whatever the rest of the screen is."""
+    """A screen whose observed pixels are each the mean of their own screen pixels only."""
 
     def __init__(self, screen: np.ndarray) -> None:
         self.observation = _halved(levels_of(screen[None, TOP:BOTTOM]))[0]
@@ -37,8 +37,8 @@ class _Halved(Halving):
 def _halved(levels: np.ndarray) -> np.ndarray:
     """Return parts of the observation (n, h, w) float32 of levels (n, 2h, 2w) uint16.
 
-    The mean over RGB and 2x2 pixels is what cv2.resize's bilinear filter computes at exactly half size. Sums of twelve
-    uint8 are exact in uint16, so the result depends neither on their order nor on the batch.
+    At exactly half size, cv2.resize's bilinear filter computes the mean over RGB and 2x2 pixels. Sums of twelve uint8
+    are exact in uint16, so the result depends neither on their order nor on the batch.
     """
     rows = levels[:, 0::2] + levels[:, 1::2]
     cells = rows[:, :, 0::2] + rows[:, :, 1::2]

@@ -1,11 +1,10 @@
 """As ``cv2``, but the screen's own range is stretched to 0..255 first.
 
-That is what ``scipy.misc.imresize`` silently did when the agents of Greydanus et al. (2018) were trained.
+``scipy.misc.imresize`` silently did so when the agents of Greydanus et al. (2018) were trained.
 
-What a part of the screen becomes depends on that part and on the stretch: the smallest and the largest level of the
-whole screen. A change that moves one of them changes every observed pixel. So for each stretch that changes lead to
-there is a further observation, the unchanged screen by that stretch, and what these changes do to it is as small as
-ever.
+An observed pixel depends on its part of the screen and on the stretch: the smallest and largest level of the whole
+screen. A change that moves one of these levels changes every observed pixel. Each new stretch therefore gets a further
+observation: the unchanged screen under that stretch. Relative to it, the change affects a small part only.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from searchlight.lazy import numpy as np
 Stretch = tuple[int, int]
 # How many levels there are.
 LEVELS = 3 * 255 + 1
-# The weights of Pillow's bilinear filter at a border, where it has three taps: in its fixed-point numbers.
+# Weights of Pillow's bilinear filter at a border, where it has three taps, in its fixed-point numbers.
 _BITS = 22
 _BORDER = [int(0.5 + weight * (1 / 1.75) * 2**_BITS) for weight in (0.75, 0.75, 0.25)]
-# A change of the stretch that covers more of the observation than this part is taken as a whole observation.
+# Larger parts than this share of the screen give a whole observation if their stretch is new.
 WIDE = 0.5
 # Whole observations made at a time.
 MAX_WHOLE = 32
@@ -37,12 +36,12 @@ class Arguments(Table):
 
 
 class _Frame(PreparedFrame):
-    """A screen, stretched to 0..255, then halved by a filter that reads four pixels each way."""
+    """A screen, stretched to 0..255, then halved by a filter of four pixels down and across."""
 
     def __init__(self, screen: np.ndarray) -> None:
         self._levels = levels_of(screen[TOP:BOTTOM])
         self.stretch = (int(self._levels.min()), int(self._levels.max()))
-        # One pixel more on each side, for parts at a border; the filter does not look at it there.
+        # One more pixel on each side, for parts at a border; the filter ignores it there.
         self._padded = np.pad(self._levels, 1)
         self.observation = self._observed(self.stretch)
         self._observations = {self.stretch: self.observation}
@@ -51,7 +50,7 @@ class _Frame(PreparedFrame):
         levels = levels_of(parts)
         wide = levels[0].size > WIDE * self._levels.size
         stretches = self._stretches(levels, corners)
-        # As one number each, which is sorted faster than two.
+        # Each stretch becomes one number, because one is sorted faster than two.
         _, first, of_part, counts = np.unique(
             stretches @ [LEVELS, 1], return_index=True, return_inverse=True, return_counts=True
         )
@@ -61,12 +60,12 @@ class _Frame(PreparedFrame):
             members = np.flatnonzero(of_part == number)
             if stretch not in self._observations:
                 if wide or counts[number] == 1:
-                    # A further observation would cost as much as these changes do by themselves.
+                    # Whole observations for these changes are as cheap as a further observation.
                     alone.append(members)
                     continue
                 self._observations[stretch] = self._observed(stretch)
             values = self._parts(levels[members], corners[members], stretch)
-            # By another stretch all observed pixels change, although a part may happen to be as before.
+            # Another stretch changes all observed pixels, although some may keep their value by chance.
             everywhere = stretch != self.stretch
             yield Changed(members, self._observations[stretch], corners[members], values, everywhere)
         rest = np.concatenate(alone)
@@ -89,7 +88,7 @@ class _Frame(PreparedFrame):
         height, width = levels.shape[1:]
         unchanged = extreme.reduce(self._levels, axis=None)
         inside = extreme.reduce(levels, axis=(1, 2))
-        # Right where the part does not hold all pixels of the unchanged extreme, or reaches it when changed.
+        # Correct unless the part holds all pixels of the unchanged extreme and loses them.
         found = extreme(inside, unchanged)
         count = np.count_nonzero(self._levels == unchanged)
         if count <= height * width:
@@ -103,7 +102,7 @@ class _Frame(PreparedFrame):
         return found
 
     def _parts(self, levels: np.ndarray, corners: np.ndarray, stretch: Stretch) -> np.ndarray:
-        """Return what changed parts become by one stretch, (n, h, w) float32; what is not in them stays as it is."""
+        """Return the observation of changed parts under one stretch, (n, h, w) float32; other pixels are unchanged."""
         height, width = levels.shape[1:]
         around = crops(self._padded, CELL * corners, (height + 2, width + 2))
         around[:, 1:-1, 1:-1] = levels
@@ -111,11 +110,11 @@ class _Frame(PreparedFrame):
         return _halved(around, first, last, stretch)
 
     def _observed(self, stretch: Stretch) -> np.ndarray:
-        """Return the observation of the unchanged screen by a stretch."""
+        """Return the observation of the unchanged screen under a stretch."""
         return self._parts(self._levels[None], np.zeros((1, 2), np.int64), stretch)[0]
 
     def _whole(self, levels: np.ndarray, corner: np.ndarray, stretch: np.ndarray) -> np.ndarray:
-        """Return the whole observation under one change: a part, and the stretch that it leads to."""
+        """Return the whole observation under one changed part and its stretch."""
         changed, (top, left), (height, width) = self._levels.copy(), CELL * corner, levels.shape
         changed[top : top + height, left : left + width] = levels
         low, high = stretch.tolist()
@@ -136,7 +135,7 @@ def build(screen: tuple[int, int], arguments: Arguments) -> Halving:  # noqa: AR
 
 @lru_cache(maxsize=1024)
 def _stretching(stretch: Stretch) -> np.ndarray:
-    """Return what each level becomes by a stretch, (766,) uint8; levels outside of the range are cut to it."""
+    """Return the stretched value of each level, (766,) uint8; levels outside of the range are cut to it."""
     grey = np.arange(LEVELS) / 3
     low, high = grey[list(stretch)]
     spread = high - low if high > low else 1.0
@@ -147,10 +146,10 @@ def _halved(around: np.ndarray, first: np.ndarray, last: np.ndarray, stretch: St
     """Return stretched and halved parts, (n, h, w) float32.
 
     Args:
-        around: (n, 2h + 2, 2w + 2) uint16, levels of the parts and of a pixel more on each side.
-        first: (n, 2) whether the screen begins with the part, down and across.
-        last: (n, 2) whether it ends with it.
-        stretch: of the whole screen.
+        around: (n, 2h + 2, 2w + 2) uint16, levels of the parts and of one more pixel on each side.
+        first: (n, 2) bool, whether the part lies at the screen's top, and at its left.
+        last: (n, 2) bool, whether the part lies at the screen's bottom, and at its right.
+        stretch: smallest and largest level of the whole screen.
     """
     halved = _halved_across(_stretching(stretch)[around], first[:, 1], last[:, 1])
     halved = _halved_across(halved.swapaxes(1, 2), first[:, 0], last[:, 0]).swapaxes(1, 2)
@@ -161,9 +160,9 @@ def _halved_across(pixels: np.ndarray, at_first: np.ndarray, at_last: np.ndarray
     """Halve pictures along their last axis, bit for bit as Pillow's bilinear filter does.
 
     Args:
-        pixels: (n, rows, 2w + 2) uint8, a pixel more on each side than what is halved.
-        at_first: (n,) whether the picture begins after that pixel, so that the filter has three taps there.
-        at_last: (n,) whether it ends before the last one.
+        pixels: (n, rows, 2w + 2) uint8, the pictures with one more pixel on each side.
+        at_first: (n,) bool, whether the screen begins after the first pixel. The filter then has three taps there.
+        at_last: (n,) bool, whether the screen ends before the last pixel, likewise.
 
     Returns:
         (n, rows, w) uint8.
