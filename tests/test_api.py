@@ -1,4 +1,4 @@
-"""Results open as lazy datasets, by their names or by their paths."""
+"""Results open as lazy datasets, by name or by path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EPISODE, CLIP = "results/episodes/breakout/seed-1.zarr.zip", "results/clips/demo
 
 @pytest.fixture(autouse=True)
 def folder(results_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of results to work in, which a test may change."""
+    """A copy of the results that a test may change, as the working folder."""
     shutil.copytree(results_folder / "results", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -33,7 +33,7 @@ def folder(results_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def chunks_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
-    """The names of arrays of which a chunk was read."""
+    """Names of the arrays with at least one chunk read."""
     read, get = set(), ZipStore.get
 
     async def noted(self: ZipStore, key: str, *arguments: Any, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Digests of code: they cover what a script imports, and nothing else."""
+"""Digests of code: they cover a script's imports, and nothing else."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_notice_is_not_written_over_snakemake_progress(tmp_path: Path) -> None:
     os.close(theirs)
     assert done.returncode == 0
     os.set_blocking(ours, False)
-    with pytest.raises(OSError, match="Errno"):  # nothing to read
+    with pytest.raises(OSError, match="Errno"):  # the terminal is empty
         os.read(ours, 1)
     assert (tmp_path / "log").read_text() == "rule: hello\n"
 

@@ -1,4 +1,4 @@
-"""The notebook of the docs runs as it is, on a clip as the default run leaves it."""
+"""The notebook of the docs runs unchanged on the results of the default run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_notebook_is_stored_without_outputs(notebook: nbformat.NotebookNode) -> 
 
 @pytest.mark.slow
 def test_notebook_runs(notebook: nbformat.NotebookNode, results_folder: Path) -> None:
-    # Jupyter starts a notebook in its own folder, which is `docs` of the project's.
+    # The test runs in `docs`, because Jupyter starts a notebook in the notebook's folder.
     (results_folder / "docs").mkdir()
     place = {"metadata": {"path": str(results_folder / "docs")}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute()

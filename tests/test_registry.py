@@ -1,4 +1,4 @@
-"""Registries: what a config may say of their members, and what all members have in common."""
+"""Registries: the forms in which a config names members, and the parts common to all members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = ("agents/preprocessings", "saliency/fills", "saliency/perturbers", "sa
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_members_are_described_and_shown_by_the_names_of_their_files(folder: str) -> None:
+def test_members_have_description_and_file_name(folder: str) -> None:
     members = registry.members(folder)
     assert [name.lower() for name in members] == [name.replace("_", "") for name in registry.names(folder)]
     assert all(member.Arguments.__doc__ for member in members.values())
@@ -41,7 +41,7 @@ def test_members_are_described_and_shown_by_the_names_of_their_files(folder: str
     ],
     ids=str,
 )
-def test_all_ways_to_name_a_member_are_read_as_one(folder: str, given: Any, read: dict[str, Any]) -> None:
+def test_all_forms_of_a_member_name_are_read_alike(folder: str, given: Any, read: dict[str, Any]) -> None:
     assert registry.choose(folder, given).spec == read
     assert registry.choose(folder, read).spec == read
 
@@ -64,7 +64,7 @@ def test_mistake_is_one_line(given: Any, line: str) -> None:
 
 
 def run(code: str, scripts: Path, *arguments: object) -> Any:
-    """Return the JSON that a fresh Python prints last, which imports the package from a folder."""
+    """Return the JSON on the last line of a fresh Python that imports the package from a folder."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = {"PYTHONPATH": str(scripts)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)

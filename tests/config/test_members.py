@@ -1,4 +1,4 @@
-"""Which members of registries a job depends on."""
+"""Members of registries that a job depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines about mistakes: each has its key, what was found and what is allowed."""
+"""Lines about mistakes: each states the key, the found value and the allowed values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def told(model: type[BaseModel], given: Any, *above: str) -> list[str]:
         ({"other": 1}, "other: unknown key, allowed: size, worded, even, low, high"),
     ],
 )
-def test_line_of_a_mistake_has_its_key_wherever_the_table_is(inner: dict[str, Any], line: str) -> None:
+def test_line_of_mistake_starts_with_full_key(inner: dict[str, Any], line: str) -> None:
     assert told(Inner, inner) == [line]
     assert told(Inner, inner, "a", "b") == [f"a.b.{line}"]
     whole = {"inner": inner, "entries": {"one": inner}, "needed": "a"}
@@ -73,21 +73,21 @@ def test_mistakes_of_several_keys_keep_their_own_text() -> None:
     assert told(Outer, {"inner": {"low": 2}, "entries": {}, "needed": "a"}) == expected
 
 
-def test_missing_keys_say_what_is_allowed_or_what_they_are() -> None:
+def test_missing_key_states_allowed_values_or_its_meaning() -> None:
     assert told(Outer, {}) == ["inner: missing", "entries: missing (what)", "needed: missing, allowed: a or b"]
 
 
-def test_name_of_an_entry_is_told_at_its_table() -> None:
+def test_mistake_in_entry_name_is_reported_at_its_table() -> None:
     given = {"inner": {}, "entries": {"four": {}}, "needed": "a"}
     assert told(Outer, given) == ["entries: found the name 'four', allowed: 3 letters"]
 
 
-def test_no_mistake_is_no_error() -> None:
+def test_valid_table_raises_no_error() -> None:
     refuse([])
 
 
 def without_words(kind: Any, metadata: tuple[Any, ...], key: str) -> Iterator[str]:
-    """Yield the keys below a type that have several forms, and no words for what is allowed."""
+    """Yield keys of a type that have several forms but no text for the allowed values."""
     if any(isinstance(one, Allowed) for one in metadata):
         return
     if get_origin(kind) is Annotated:
@@ -105,7 +105,7 @@ def without_words(kind: Any, metadata: tuple[Any, ...], key: str) -> Iterator[st
             yield from without_words(field.annotation, tuple(field.metadata), f"{key}.{name}")
 
 
-def test_keys_of_several_forms_say_what_is_allowed_in_words() -> None:
+def test_keys_of_several_forms_state_allowed_values_in_words() -> None:
     assert list(without_words(Inner, (), "inner")) == ["inner.size"]
     folders = (preprocessings.FOLDER, fills.FOLDER, perturbers.FOLDER, scorers.FOLDER)
     members = [member.Arguments for folder in folders for member in registry.members(folder).values()]

@@ -1,4 +1,4 @@
-"""The configuration: what it takes, and one line for each mistake."""
+"""The configuration: valid values are read, and each mistake gives one line."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
 def plan_of(**edits: Any) -> Plan:
-    """Return the plan of the default config, with tables laid over its own; rules are three that follow each other."""
+    """Return the plan of the default config with edited tables."""
     config = copy.deepcopy(DEFAULT)
     for table, entries in edits.items():
         config[table] |= entries
@@ -29,7 +29,7 @@ def plan_of(**edits: Any) -> Plan:
     return plan
 
 
-def test_names_of_a_path_are_completed_from_the_config() -> None:
+def test_names_of_path_are_completed_from_config() -> None:
     plan = plan_of()
     assert plan.names({"clip": "demo", "method": "erase"}) == Names("demo", "breakout", "15", "erase", "erase", "200")
     assert plan.names({"agent": "breakout", "seed": "15", "perturbation": "blur"}) == Names(
@@ -47,18 +47,18 @@ def test_names_of_a_path_are_completed_from_the_config() -> None:
         ("r/{layer}", ["r/actor", "r/critic", "r/both", "r/side-by-side"]),
     ],
 )
-def test_a_clip_has_a_path_for_each_method_block_and_layer(pattern: str, found: list[str]) -> None:
+def test_clip_has_path_for_each_method_block_and_layer(pattern: str, found: list[str]) -> None:
     plan = plan_of()
     assert plan.paths(pattern, plan.names({"clip": "demo"}), blocks=[7, 8]) == found
 
 
-def test_a_setting_of_methods_is_a_list_for_a_clip_and_one_value_for_a_method() -> None:
+def test_method_setting_is_list_for_clip_and_one_value_for_method() -> None:
     gains = plan_of().setting("methods/{method}/gain")
     assert gains(plan_of().names({"clip": "demo"})) == [1, 1]
     assert gains(plan_of().names({"clip": "demo", "method": "erase"})) == 1
 
 
-def test_an_episode_that_no_clip_has_is_one_line() -> None:
+def test_episode_of_no_clip_is_one_line() -> None:
     plan = plan_of()
     with pytest.raises(SearchlightError, match=r"^config: found no episodes/breakout/16$"):
         plan.setting("episodes/{agent}/{seed}")(plan.names({"agent": "breakout", "seed": "16"}))
@@ -93,7 +93,7 @@ WINDOW = {"space": "screen", "perturber": {"SlidingWindow": {"window_size": [9, 
         ),
     ],
 )
-def test_a_lineage_changes_with_the_settings_before_it_and_with_no_others(edits: Any, changed: set[str]) -> None:
+def test_lineage_changes_with_upstream_settings_alone(edits: Any, changed: set[str]) -> None:
     before, after = plan_of(), plan_of(**edits)
     names = {"clip": "demo", "method": "erase"}
 
@@ -104,13 +104,13 @@ def test_a_lineage_changes_with_the_settings_before_it_and_with_no_others(edits:
     assert {rule for rule in ("rollout", "background", "perturb", "score", "page") if differs(rule)} == set(changed)
 
 
-def test_a_lineage_is_the_same_from_whatever_job_it_is_asked() -> None:
+def test_lineage_of_rule_is_the_same_for_every_job() -> None:
     plan = plan_of()
     of_block = plan.names({"agent": "breakout", "seed": "15", "method": "erase"})
     assert plan.lineage("score", of_block) == plan.lineage("score", plan.names({"clip": "demo", "method": "erase"}))
 
 
-def test_a_perturbation_without_a_background_does_not_depend_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perturbation_without_background_does_not_depend_on_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     code = {"background": "before"}
     monkeypatch.setattr("searchlight.config.plan.digest_of_code", lambda path, members: code.get(path.stem, "same"))
 

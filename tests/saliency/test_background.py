@@ -1,4 +1,4 @@
-"""What is usually there: the medians, the responses when things are hidden behind them, and what that shows."""
+"""Backgrounds: the medians, the responses to this fill, and the objects that its maps show."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ WINDOW = 8
 
 
 @pytest.mark.parametrize("window", [3, 20, 60, 200, "episode"])
-def test_a_picture_is_the_median_of_screens_drawn_evenly_around_its_decision(
-    window: int | str, episode_path: Path, tmp_path: Path
-) -> None:
+def test_picture_is_median_of_evenly_spaced_screens(window: int | str, episode_path: Path, tmp_path: Path) -> None:
     write_background(episode_path, tmp_path / "background", window=window)
     with load(episode_path) as episode, load(tmp_path / "background") as store:
         screens, keys, pictures = episode.read("frame"), store.read("key"), store.read("background")
@@ -51,7 +49,7 @@ def test_a_picture_is_the_median_of_screens_drawn_evenly_around_its_decision(
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 60, 61, 62, 5000])
-def test_screens_are_an_odd_number_of_different_ones(length: int) -> None:
+def test_screens_are_distinct_and_odd_in_number(length: int) -> None:
     for key in range(0, length, 25):
         drawn = decisions(key, length, 200)
         assert len(set(drawn)) == len(drawn) <= 61
@@ -59,7 +57,7 @@ def test_screens_are_an_odd_number_of_different_ones(length: int) -> None:
         assert set(drawn) <= set(range(max(0, key - 200), min(length, key + 201)))
 
 
-def test_a_frame_takes_the_nearest_picture(episode_path: Path, tmp_path: Path) -> None:
+def test_frame_takes_nearest_picture(episode_path: Path, tmp_path: Path) -> None:
     write_background(episode_path, tmp_path / "background", window=5)
     with load(tmp_path / "background") as store:
         backgrounds, pictures = Backgrounds(store), store.read("background")
@@ -69,7 +67,7 @@ def test_a_frame_takes_the_nearest_picture(episode_path: Path, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def episodes(policy_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Episodes of the bundled agent by each preprocessing, with their backgrounds beside them."""
+    """Episodes of the bundled agent with each preprocessing, and their backgrounds."""
     folder = tmp_path_factory.mktemp("episodes")
     for preprocessing in ("cv2", "imresize"):
         given = {"agent": "breakout", "env": "Breakout-v0", "actions": "sampled", "seed": 3, "max_steps": 80}
@@ -85,7 +83,7 @@ def observed(screen: np.ndarray, preprocessing: str, like: np.ndarray | None = N
 @torch.inference_mode()
 @pytest.mark.parametrize("preprocessing", ["cv2", "imresize"])
 @pytest.mark.parametrize(("space", "size"), [("screen", 20), ("observation", 10)])
-def test_responses_are_those_of_screens_that_are_pasted_prepared_and_looked_at(
+def test_responses_equal_forward_passes_of_blended_screens(
     space: str, size: int, preprocessing: str, policy_path: Path, episodes: dict[str, Path], tmp_path: Path
 ) -> None:
     perturber = {"SlidingWindow": {"window_size": [size, size], "stride": [size, size]}}
@@ -105,7 +103,7 @@ def test_responses_are_those_of_screens_that_are_pasted_prepared_and_looked_at(
         screens = episode.read("frame")
         for row, frame in enumerate(range(56, 60)):
             memory = {name: torch.from_numpy(episode.read(f"memory_{name}")[frame : frame + 1]) for name in ("h", "c")}
-            # The nearest picture is that of decision 50. Around it there are the 60 screens from 20 to the end.
+            # The nearest picture is that of decision 50; its window holds the 60 screens from 20 to the end.
             drawn = np.rint(np.linspace(20, 79, 59)).astype(int)
             background = np.median(screens[drawn], axis=0).astype(np.uint8)
             changed = 0
@@ -131,7 +129,7 @@ def test_responses_are_those_of_screens_that_are_pasted_prepared_and_looked_at(
 def maps_of(
     policy_path: Path, episode_path: Path, preprocessing: str, frames: np.ndarray, folder: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return screens, RAM, and the actor's and the critic's maps by `erase`, of some frames."""
+    """Return screens, RAM, actor maps and critic maps of frames, by the method `erase`."""
     write_background(episode_path, folder / "background", window=200)
     perturbation, policy = Perturbation(ERASE, built(preprocessing)), load_policy(policy_path)
     engine, score = (
@@ -157,16 +155,16 @@ def maps_of(
 
 
 def box(x: int, y: int, width: int, height: int, margin: int = 0) -> tuple[slice, slice]:
-    """Return a box of the screen, the rows that an agent sees alone."""
+    """Return a box of the screen, clipped to the rows that an agent sees."""
     rows = slice(max(35, y - margin), min(195, y + height + margin))
     return rows, slice(max(0, x - margin), min(160, x + width + margin))
 
 
 @pytest.mark.slow
-def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(policy_path: Path, tmp_path: Path) -> None:
-    """The default clip's agent and seed, its frames and those of the rest of its game."""
+def test_erase_shows_ball_and_paddle_of_breakout_but_no_removed_bricks(policy_path: Path, tmp_path: Path) -> None:
+    """The test uses the default clip's agent, seed and frames, and earlier frames of the same game."""
     path = tmp_path / "episode"
-    # As many decisions after the clip as backgrounds are drawn from.
+    # The episode continues after the clip by a background's window.
     play_bundled(policy_path, path, seed=15, max_steps=2220)
     frames = np.r_[np.linspace(60, 1700, 20).astype(int), np.arange(1720, 2020, 2)]
     screens, ram, actor, critic = maps_of(policy_path, path, "cv2", frames, tmp_path)
@@ -174,13 +172,13 @@ def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(poli
     for frame, found in zip(frames, actor, strict=True):
         mean = found[35:195].mean()
         ball = box(ram[frame, 99] - 49, ram[frame, 101] + 9, 2, 4)
-        if screens[frame][ball].any():  # it is in play
+        if screens[frame][ball].any():  # the ball is in play
             ratios["ball"].append(found[ball].mean() / mean)
             ratios["paddle"].append(found[box(ram[frame, 72] - 47, 189, 16, 4)].mean() / mean)
     assert len(ratios["ball"]) >= 20
     assert np.median(ratios["ball"]) > 10
     assert np.median(ratios["paddle"]) > 10
-    # Bricks that the background has and the frame lacks, so that to hide that place is to paint them back.
+    # Bricks in the background but not in the frame; a mask there paints them back.
     clip = slice(20, None)
     with load(tmp_path / "background") as store:
         backgrounds = np.stack([Backgrounds(store).nearest(frame) for frame in frames[clip].tolist()])
@@ -190,7 +188,7 @@ def test_erase_sees_ball_and_paddle_of_breakout_and_no_bricks_that_are_gone(poli
 
 
 @pytest.mark.slow
-def test_erase_sees_paddles_and_ball_of_pong_and_little_else(tmp_path: Path) -> None:
+def test_erase_shows_paddles_and_ball_of_pong_and_little_else(tmp_path: Path) -> None:
     fetch_checkpoint(str(real_agent("pong-v4.model.80.tar")), None, None, BUNDLED, tmp_path / "policy", print)
     play_episode(
         tmp_path / "policy",

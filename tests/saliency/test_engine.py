@@ -1,4 +1,4 @@
-"""The engine: what one forward a mask gives, on real agents and on random networks."""
+"""The engine: outputs equal those of one forward pass for each mask, on real and random networks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def random_memory(policy: Policy) -> dict[str, torch.Tensor]:
 
 
 def both(policy: Policy, perturbation: Perturbation, screen: np.ndarray) -> tuple[Outputs, Outputs]:
-    """Return the outputs by the engine, and by one forward a mask."""
+    """Return the outputs by the engine, and by one forward pass for each mask."""
     frame, memory = perturbation.preprocessing.prepare(screen), random_memory(policy)
     observation, found = frame.observation, list(perturbation.patches(screen, frame))
     with torch.inference_mode():
@@ -77,11 +77,11 @@ def screens(episode_path: Path) -> np.ndarray:
 @pytest.mark.parametrize("space", FILLS)
 @pytest.mark.parametrize("preprocessing", ["cv2", "imresize"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_outputs_are_those_of_one_forward_a_mask(
+def test_outputs_equal_one_forward_pass_for_each_mask(
     cell: str, preprocessing: str, space: str, perturber: str, episode_path: Path
 ) -> None:
     policy = random_policy(cell)
-    # Where whole screens are prepared, a fill matters no more than a frame does, and each takes long.
+    # imresize uses fewer fills, because it prepares whole screens, which is slow.
     fills = FILLS[space] if preprocessing == "cv2" else FILLS[space][::-2]
     for fill, screen in zip(fills, [*screens(episode_path)] * 2, strict=False):
         spec = {"space": space, "perturber": PERTURBERS[perturber], "fill": fill}
@@ -92,7 +92,7 @@ def test_outputs_are_those_of_one_forward_a_mask(
     "agent",
     ["bundled", *(pytest.param(f"breakout-v4.model.{n}.tar", marks=pytest.mark.slow) for n in (40, 80))],
 )
-def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, tmp_path: Path) -> None:
+def test_outputs_of_real_agents_equal_whole_forwards(agent: str, episode_path: Path, tmp_path: Path) -> None:
     source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
     fetch_checkpoint(source, None, None, BUNDLED, tmp_path / "policy", print)
     policy = load_policy(tmp_path / "policy")
@@ -115,10 +115,10 @@ def test_real_agents_give_the_same_by_both_ways(agent: str, episode_path: Path, 
     kernel=st.sampled_from([1, 2, 3, 5]),
     cell=st.sampled_from(["lstm", "gru"]),
 )
-def test_a_box_anywhere_is_exact(
+def test_box_at_any_place_is_exact(
     top: int, left: int, height: int, width: int, channels: tuple[int, ...], kernel: int, cell: str
 ) -> None:
-    """At every border and corner, through any number of layers of any kernel."""
+    """Boxes lie at any border and corner; networks have any number of layers and any kernel."""
     policy = random_policy(cell, channels, actions=6, kernel=kernel)
     generator = np.random.default_rng(top * 80 + left)
     screen = generator.integers(0, 256, (210, 160, 3)).astype(np.uint8)
@@ -129,7 +129,7 @@ def test_a_box_anywhere_is_exact(
 
 
 def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:
-    """Return a perturbation of the observation by one mask of one's own."""
+    """Return a perturbation of the observation by one given mask."""
     from searchlight.saliency import perturbation as module
 
     spec = {"space": "observation", "perturber": {}, "fill": fill}
@@ -138,13 +138,13 @@ def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:
         return Perturbation(spec, built("cv2"))
 
 
-def test_one_layer_takes_masks_of_many_sizes(episode_path: Path) -> None:
+def test_network_of_one_layer_takes_masks_of_many_sizes(episode_path: Path) -> None:
     spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": 0.5}
     assert_same(*both(random_policy("gru", (1, 8)), Perturbation(spec, built("cv2")), screens(episode_path)[0]))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_what_changes_nothing_takes_the_reference_exactly(cell: str) -> None:
+def test_masks_without_change_take_reference_exactly(cell: str) -> None:
     screen = np.zeros((210, 160, 3), np.uint8)
     screen[100:106, 50:60] = 200
     policy = random_policy(cell)
@@ -163,14 +163,14 @@ def test_what_changes_nothing_takes_the_reference_exactly(cell: str) -> None:
         assert (value[untouched] == reference_value).all()
 
 
-def test_masks_go_by_boxes_or_the_network_by_what_they_change_in_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_changes_go_by_boxes_and_large_ones_by_network(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = random_policy("lstm")
     perturbation = one_mask(np.zeros((80, 80), np.float32), fill=0)
     taken: list[str] = []
     for name in ("_by_boxes", "_by_network"):
         original = getattr(Engine, name)
         monkeypatch.setattr(Engine, name, lambda *given, f=original, n=name: (taken.append(n), f(*given))[1])
-    # A black fill of the whole picture changes only what is not black.
+    # A black fill of the whole picture changes only pixels that are not black.
     for spot in (6, 150):
         screen = np.zeros((210, 160, 3), np.uint8)
         screen[40 : 40 + spot, 4 : 4 + spot] = 90
@@ -178,7 +178,7 @@ def test_masks_go_by_boxes_or_the_network_by_what_they_change_in_the_frame(monke
     assert taken == ["_by_boxes", "_by_network"]
 
 
-def test_a_flat_area_s_blur_changes_nothing() -> None:
+def test_blur_of_flat_area_changes_nothing() -> None:
     screen = np.full((210, 160, 3), 77, np.uint8)
     spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}}
     perturbation = Perturbation(spec, built("cv2"))
@@ -187,7 +187,7 @@ def test_a_flat_area_s_blur_changes_nothing() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("perturber", PERTURBERS)
-def test_a_gpu_gives_the_same(perturber: str, episode_path: Path) -> None:
+def test_gpu_outputs_equal_cpu_outputs(perturber: str, episode_path: Path) -> None:
     policy = random_policy("gru")
     perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, built("cv2"))
     screen = screens(episode_path)[0]
@@ -200,7 +200,7 @@ def test_a_gpu_gives_the_same(perturber: str, episode_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_gpu_that_is_not_there_is_one_line(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+def test_missing_gpu_is_one_line(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
     spec = {"space": "screen", "perturber": WINDOW, "fill": 0, "memory_lag": 0}
     with pytest.raises(SearchlightError, match=r"^config: device: found 'cuda', but .* sees no GPU here, allowed: cpu"):
         perturb_block(
@@ -209,7 +209,7 @@ def test_a_gpu_that_is_not_there_is_one_line(policy_path: Path, episode_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_convolution_may_have_no_bias(episode_path: Path) -> None:
+def test_convolution_without_bias_is_supported(episode_path: Path) -> None:
     policy = random_policy("gru", (1, 8, 8))
     for convolution in policy.convolutions:
         convolution.bias = None
@@ -219,7 +219,7 @@ def test_a_convolution_may_have_no_bias(episode_path: Path) -> None:
 
 @pytest.mark.parametrize("limits", [Limits(masks=7, numbers=2**18, batch=8), Limits(512, 1, 3)], ids=str)
 @pytest.mark.parametrize("perturber", ["window", "wide radial", "rise"])
-def test_limits_of_memory_change_no_result(
+def test_work_limits_change_no_result(
     limits: Limits, perturber: str, episode_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(engine_module.LIMITS, "cpu", limits)
@@ -227,7 +227,7 @@ def test_limits_of_memory_change_no_result(
     assert_same(*both(random_policy("lstm"), perturbation, screens(episode_path)[0]))
 
 
-def test_a_frame_s_outputs_do_not_depend_on_the_frames_before_it(episode_path: Path) -> None:
+def test_outputs_do_not_depend_on_earlier_frames(episode_path: Path) -> None:
     policy = random_policy("lstm")
     memory = random_memory(policy)
     perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))

@@ -1,4 +1,4 @@
-"""Fills: the images that they make, the spaces that they go with, and what people call them."""
+"""Fills: their images, the spaces that allow them, and their descriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEHIND = {"screen": SCREEN[::-1], "observation": OBSERVATION[::-1]}
 
 
 def image(space: str, spec: Any) -> np.ndarray:
-    """Return what a fill makes of a picture of which the agent sees the middle."""
+    """Return the fill of a picture whose middle the agent sees."""
     whole = {"screen": SCREEN, "observation": OBSERVATION}[space]
     return fills.build(spec)(fills.Scene(whole, whole[2:-2], lambda: BEHIND[space]))
 
@@ -64,7 +64,7 @@ def test_words_of_a_fill(spec: Any, words: str) -> None:
     assert found["unchanged_because"] == ("nothing moves against its background" if fills.window(spec) else words)
 
 
-def test_background_alone_has_a_window() -> None:
+def test_only_background_has_window() -> None:
     assert fills.window("background") == 200
     assert fills.window({"background": {"window": "episode"}}) == "episode"
     assert [fills.window(spec) for spec in (0, [1, 2, 3], "mean", {"blur": 3})] == [None] * 4
@@ -82,13 +82,13 @@ def test_background_alone_has_a_window() -> None:
     ],
     ids=str,
 )
-def test_fill_that_does_not_fit_is_one_line(space: str | None, spec: Any, line: str) -> None:
+def test_invalid_fill_is_one_line(space: str | None, spec: Any, line: str) -> None:
     with pytest.raises(SearchlightError) as caught:
         fills.check(spec, space)
     assert str(caught.value).startswith(line)
 
 
-def test_every_fill_is_named_where_one_is_not_known() -> None:
+def test_error_for_unknown_fill_lists_every_fill() -> None:
     with pytest.raises(SearchlightError) as caught:
         fills.check("median")
     assert all(member.FORM in str(caught.value) for member in registry.members(fills.FOLDER).values())

@@ -1,4 +1,4 @@
-"""Sums of what masks hide: the same by sparse and by dense products."""
+"""Sums of hidden pixels: equal by sparse and by dense products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks: the same whether they are held in memory or in a file; those of any plug-in of xaitk."""
+"""Masks: equal from memory and from a file; masks of xaitk's plug-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from searchlight.saliency.masks import Masks, make_masks
 from xaitk_saliency import PerturbImage
 
 
-def test_a_set_too_large_for_memory_is_the_same_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_from_file_equal_masks_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = {"RISEGrid": {"n": 40, "s": 4, "p1": 0.5, "seed": 1}}
     image = np.zeros((30, 20))
     in_memory = make_masks(spec, image)
@@ -27,7 +27,7 @@ def test_a_set_too_large_for_memory_is_the_same_from_its_file(monkeypatch: pytes
 
 
 @given(top=st.integers(0, 9), left=st.integers(0, 9), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_a_patch_is_the_mask_inside_its_box(top: int, left: int, height: int, width: int) -> None:
+def test_patch_is_mask_inside_box(top: int, left: int, height: int, width: int) -> None:
     rng = np.random.default_rng(top * 10 + left)
     mask = np.ones((10, 10), np.float32)
     mask[2:7, 3:6] = rng.random((5, 3))
@@ -36,14 +36,14 @@ def test_a_patch_is_the_mask_inside_its_box(top: int, left: int, height: int, wi
     np.testing.assert_array_equal(patch, mask[box[0, 0] : box[0, 1], box[0, 2] : box[0, 3]])
 
 
-def test_a_mask_that_keeps_everything_has_an_empty_box() -> None:
+def test_mask_that_keeps_everything_has_empty_box() -> None:
     masks = Masks(iter([np.ones((4, 4), np.float32)]), (4, 4))
     assert masks.boxes.tolist() == [[0, 0, 0, 0]]
     assert masks.density == 0
     np.testing.assert_array_equal(masks.dense(0, 1), np.ones((1, 4, 4)))
 
 
-def test_another_plugin_of_xaitk_runs_as_it_is() -> None:
+def test_other_xaitk_perturber_runs_unchanged() -> None:
     from xaitk_saliency import PerturbImage
 
     class LeftHalf(PerturbImage):
@@ -59,13 +59,13 @@ def test_another_plugin_of_xaitk_runs_as_it_is() -> None:
     assert masks.boxes.tolist() == [[0, 6, 0, 4]]
 
 
-def test_an_unknown_plugin_is_refused_with_the_names_that_are_known() -> None:
+def test_error_for_unknown_plugin_lists_known_names() -> None:
     with pytest.raises(SearchlightError, match="found 'Nothing', allowed: RandomGrid, RISEGrid"):
         plugins.build("perturber", "Nothing", {})
 
 
 class Made(PerturbImage):
-    """A plug-in that makes whatever a test wants."""
+    """A plug-in that returns the masks that a test sets."""
 
     made: Any = None
 
@@ -97,7 +97,7 @@ def masks_of_a_plugin_that_makes(made: Any, monkeypatch: pytest.MonkeyPatch) -> 
     ],
     ids=["size", "2-D", "4-D", "none", "below", "above", "nan", "nothing", "text", "ragged"],
 )
-def test_what_is_no_masks_is_one_line(made: Any, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_masks_are_one_line(made: Any, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SearchlightError) as caught:
         masks_of_a_plugin_that_makes(made, monkeypatch)
     assert str(caught.value).startswith(f"Made: found {found}")
@@ -105,12 +105,12 @@ def test_what_is_no_masks_is_one_line(made: Any, found: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, np.float64])
-def test_masks_of_any_numbers_from_0_to_1_are_taken(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_of_any_numeric_type_are_accepted(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     made = np.eye(6, 8, dtype=dtype)[None]
     np.testing.assert_array_equal(masks_of_a_plugin_that_makes(made, monkeypatch).dense(0, 1), made)
 
 
-def test_what_no_mask_hides_is_known() -> None:
+def test_covered_pixels_are_those_that_a_mask_hides() -> None:
     masks = make_masks({"SlidingWindow": {"window_size": [2, 3], "stride": [4, 4]}}, np.zeros((8, 8)))
     np.testing.assert_array_equal(masks.covered, (masks.dense(0, len(masks)) < 1).any(axis=0))
     assert 0 < masks.covered.mean() < 1

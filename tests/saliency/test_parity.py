@@ -1,4 +1,4 @@
-"""Parity with the notebook: its maps, from its own loop, on real frames."""
+"""Parity with the notebook: maps equal those of the notebook's own loop on real frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from searchlight.store.zarr import load
 
 
 def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Return the maps of the notebook preset's method, by the project's own steps."""
+    """Return the maps of the notebook preset's method, by the project's steps."""
     from snakemake.utils import update_config
 
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -39,7 +39,7 @@ def preset_maps(policy_path: Path, episode_path: Path, folder: Path, frames: tup
 
 
 def assert_parity(policy: Path, episode: Path, folder: Path, frame: int) -> None:
-    """Check two frames, of which the notebook calls the first ``frame`` and we the one after it."""
+    """Check two frames; the notebook numbers the first ``frame``, the project ``frame + 1``."""
     ours = preset_maps(policy, episode, folder, (frame + 1, frame + 2))
     for row in range(2):
         actor, critic = notebook_maps(policy, episode, frame + row)
@@ -47,13 +47,13 @@ def assert_parity(policy: Path, episode: Path, folder: Path, frame: int) -> None
         np.testing.assert_allclose(ours["critic"][row], critic, atol=1e-4)
 
 
-def test_maps_of_the_notebook_preset_are_the_notebook_s(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
+def test_maps_of_notebook_preset_equal_notebook(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
     assert_parity(policy_path, episode_path, tmp_path, STEPS - 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("agent", "frame"), [("bundled", 1039), ("breakout-v4.model.80.tar", 139)])
-def test_maps_of_the_notebook_preset_are_the_notebook_s_on_its_frames(agent: str, frame: int, tmp_path: Path) -> None:
+def test_maps_on_frames_of_notebook_equal_notebook(agent: str, frame: int, tmp_path: Path) -> None:
     source = "bundled:breakout" if agent == "bundled" else str(real_agent(agent))
     policy, episode = tmp_path / "policy", tmp_path / "episode"
     fetch_checkpoint(source, None, None, BUNDLED, policy, print)
@@ -61,7 +61,7 @@ def test_maps_of_the_notebook_preset_are_the_notebook_s_on_its_frames(agent: str
     assert_parity(policy, episode, tmp_path, frame)
 
 
-def test_the_notebook_preset_is_the_notebook_s_own_frames() -> None:
+def test_notebook_preset_has_frames_of_notebook() -> None:
     preset = yaml.safe_load((ROOT / "config" / "notebook.yaml").read_text())
     clip = preset["clips"]["notebook"]
     assert (clip["frames"], clip["seed"], clip["max_steps"], clip["fps"]) == ([1039 + 1, 1043 + 1], 1, 3000, 1)

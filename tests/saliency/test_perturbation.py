@@ -1,4 +1,4 @@
-"""What the agent would have seen: prepared as the notebook prepares, blended as xaitk blends."""
+"""Perturbed observations: prepared as in the notebook, blended as in xaitk."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ RANDOM = {"RandomGrid": {"n": 8, "s": [9, 12], "p1": 0.5, "seed": 2}}
 
 @settings(max_examples=10, deadline=None)
 @given(screen=arrays(np.uint8, (210, 160, 3)))
-def test_cv2_is_the_notebook_s_preprocessing_bit_for_bit(screen: np.ndarray) -> None:
+def test_cv2_equals_notebook_preprocessing_bit_for_bit(screen: np.ndarray) -> None:
     np.testing.assert_array_equal(built("cv2").observe(screen[None])[0], prepro(screen))
 
 
-def test_preprocessing_is_the_notebook_s_on_real_frames(episode_path: Path) -> None:
+def test_preprocessing_equals_notebook_on_real_frames(episode_path: Path) -> None:
     with load(episode_path) as episode:
         screens = episode.read("frame", slice(0, 40))
     np.testing.assert_array_equal(built("cv2").observe(screens), np.stack([prepro(one) for one in screens]))
 
 
-# How each preprocessing prepares a screen, told another way: by the range of another screen, if one is given.
+# Independent reference of each preprocessing; it uses the range of the screen ``like`` if one is given.
 PLAINLY = {"cv2": lambda screen, like=None: prepro(screen), "imresize": imresize}
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**16), low=st.integers(0, 255), high=st.integers(0, 255))
-def test_imresize_is_scipy_s_bit_for_bit(seed: int, low: int, high: int) -> None:
+def test_imresize_equals_scipy_bit_for_bit(seed: int, low: int, high: int) -> None:
     low, high = sorted((low, high))
     screen = np.random.default_rng(seed).integers(low, high + 1, (210, 160, 3)).astype(np.uint8)
     np.testing.assert_array_equal(built("imresize").observe(screen[None])[0], imresize(screen))
 
 
 def changed_part(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw a screen, a box of its observation, and what is changed in it."""
+    """Draw a screen, a box of its observation, and the screen with the box changed."""
     seed = draw(st.integers(0, 2**16))
     rng = np.random.default_rng(seed)
-    # Few levels, so that extremes are shared, and sometimes a single pixel that is brighter or darker than all others.
+    # Few levels, so that many pixels share an extreme; sometimes a single pixel is the extreme.
     screen = rng.choice([40, 90, 91], (210, 160, 3)).astype(np.uint8)
     for level in draw(st.lists(st.sampled_from([20, 200]), max_size=2)):
         screen[rng.integers(35, 195), rng.integers(160)] = level
@@ -68,12 +68,12 @@ def changed_part(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("preprocessing", PLAINLY)
 @settings(max_examples=60, deadline=None)
 @given(given_part=st.composite(changed_part)())
-def test_a_part_is_prepared_as_the_whole_screen_is(
+def test_part_is_prepared_like_whole_screen(
     preprocessing: str, given_part: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     screen, (top, bottom, left, right), changed = given_part
     given, reach = built(preprocessing), {"cv2": 0, "imresize": 1}[preprocessing]
-    # All that the change reaches: an observed pixel more on each side.
+    # The change may affect one more observed pixel on each side, because imresize interpolates.
     box = [max(0, top - reach), min(80, bottom + reach), max(0, left - reach), min(80, right + reach)]
     on_screen = np.array([[35 + 2 * top, 35 + 2 * bottom, 2 * left, 2 * right]])
     assert given.reached(on_screen).tolist() == [box]
@@ -86,7 +86,7 @@ def test_a_part_is_prepared_as_the_whole_screen_is(
 
 
 @pytest.mark.parametrize("preprocessing", PLAINLY)
-def test_another_screen_is_prepared_by_the_range_of_this_one(preprocessing: str, episode_path: Path) -> None:
+def test_other_screen_is_prepared_by_range_of_frame(preprocessing: str, episode_path: Path) -> None:
     with load(episode_path) as episode:
         screen = episode.read("frame", slice(60, 61))[0]
     for other in (np.full_like(screen, 250), np.zeros_like(screen), screen // 2 + 3):
@@ -98,7 +98,7 @@ def test_another_screen_is_prepared_by_the_range_of_this_one(preprocessing: str,
 def observations_by_xaitk(
     spec: dict[str, Any], preprocessing: str, screen: np.ndarray, background: np.ndarray
 ) -> np.ndarray:
-    """Return the perturbed observations as xaitk's functions make them from whole images."""
+    """Return the perturbed observations that xaitk's functions make from whole images."""
     prepare = PLAINLY[preprocessing]
     on_screen = spec["space"] == "screen"
     image = screen if on_screen else prepare(screen)
@@ -116,7 +116,7 @@ def observations_by_xaitk(
         fill = np.rint(blurred).astype(np.uint8) if image.dtype == np.uint8 else blurred
     occluded = occlude_image_batch(image, masks, fill=fill)
     if on_screen:
-        # By xaitk, a soft mask makes a pixel darker by a level whose fill is the pixel itself.
+        # xaitk's truncation darkens pixels that equal their fill, so they are restored.
         same = (image == np.asarray(fill)).all(axis=2)
         occluded[:, same] = image[same]
         occluded = np.stack([prepare(one) for one in occluded])
@@ -124,19 +124,19 @@ def observations_by_xaitk(
 
 
 def observations_from_patches(perturbation: Perturbation, screen: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Return the perturbed observations that the patches make."""
+    """Return the perturbed observations by writing patches into whole observations."""
     frame = perturbation.preprocessing.prepare(screen)
     observation = frame.observation
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
     for found in perturbation.patches(screen, frame, background):
         height, width = found.values.shape[1:]
-        # Cut to the largest change among them: what is computed from them grows with their size.
+        # Patches have the size of the largest change, because the engine's cost grows with their size.
         assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
         for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
             place = (slice(top, top + height), slice(left, left + width))
             whole[mask] = found.observation
             rows, columns = np.nonzero(whole[mask][place] != patch)
-            if len(rows):  # by another stretch, a part may happen to be as before
+            if len(rows):  # with another range, a part may happen to stay unchanged
                 changed = [top + rows.min(), top + rows.max() + 1, left + columns.min(), left + columns.max() + 1]
                 assert box.tolist() == changed
             whole[mask][place] = patch
@@ -167,7 +167,7 @@ def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
     ],
     ids=str,
 )
-def test_observations_are_those_of_xaitk(
+def test_perturbed_observations_equal_xaitk(
     preprocessing: str, perturber: dict[str, Any], space: str, fill: Any, episode_path: Path
 ) -> None:
     spec = {"space": space, "perturber": perturber, "fill": fill}
@@ -176,7 +176,7 @@ def test_observations_are_those_of_xaitk(
     np.testing.assert_allclose(ours, observations_by_xaitk(spec, preprocessing, *given), atol=2e-7)
 
 
-def test_masks_read_from_a_file_give_the_same_patches(episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_from_file_give_same_patches(episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = {"space": "observation", "perturber": RISE, "fill": 0}
     given = frame_and_background(episode_path)
     expected = observations_from_patches(Perturbation(spec, built("cv2")), *given)
@@ -187,7 +187,7 @@ def test_masks_read_from_a_file_give_the_same_patches(episode_path: Path, monkey
 @pytest.mark.parametrize("preprocessing", PLAINLY)
 @pytest.mark.parametrize("perturber", [WINDOW, RADIAL, RISE], ids=["window", "radial", "rise"])
 @pytest.mark.parametrize("space", ["screen", "observation"])
-def test_a_fill_equal_to_the_frame_changes_nothing(
+def test_fill_equal_to_frame_changes_nothing(
     space: str, perturber: dict[str, Any], preprocessing: str, episode_path: Path
 ) -> None:
     screen, _ = frame_and_background(episode_path)
@@ -197,7 +197,7 @@ def test_a_fill_equal_to_the_frame_changes_nothing(
     assert not list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen), screen))
 
 
-def test_soft_masks_keep_the_pixels_whose_fill_equals_them_and_truncate_others_as_xaitk_does() -> None:
+def test_soft_masks_keep_pixels_equal_to_fill_and_truncate_others_like_xaitk() -> None:
     rng = np.random.default_rng(0)
     image, masks = rng.integers(0, 256, (1, 20, 20, 3)).astype(np.uint8), rng.random((1, 20, 20)).astype(np.float32)
     fill = image.copy()
@@ -211,8 +211,8 @@ def test_soft_masks_keep_the_pixels_whose_fill_equals_them_and_truncate_others_a
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), bullet=st.sampled_from([0, 140, 255]), space_of=st.sampled_from([8, 12]))
-def test_things_of_extreme_levels_are_erased_as_from_whole_screens(seed: int, bullet: int, space_of: int) -> None:
-    """Where what is behind the extreme is the next extreme, a part may stay as it is, though all around it changes."""
+def test_objects_of_extreme_level_are_erased_like_on_whole_screens(seed: int, bullet: int, space_of: int) -> None:
+    """A part may stay unchanged while all others change, if the pixel behind the extreme is the next extreme."""
     rng = np.random.default_rng(seed)
     background = rng.integers(60, 64, (210, 160, 3)).astype(np.uint8)
     top, left = rng.integers(40, 170), rng.integers(8, 140)
@@ -237,7 +237,7 @@ def test_things_of_extreme_levels_are_erased_as_from_whole_screens(seed: int, bu
     assert sorted(found.tolist()) == touching
 
 
-def test_masks_that_change_the_range_are_small_patches_of_one_further_observation() -> None:
+def test_masks_that_change_range_are_small_patches_of_one_further_observation() -> None:
     perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("imresize"))
     screen = np.full((210, 160, 3), 60, np.uint8)
     top, _, left, _ = perturbation.masks.boxes[len(perturbation.masks) // 2]
@@ -248,13 +248,13 @@ def test_masks_that_change_the_range_are_small_patches_of_one_further_observatio
     assert sum(len(one.masks) for one in small) > 90
     assert len({id(one.observation) for one in small}) == 1
     assert not any((one.observation == observation).all() for one in small)
-    # One window hides all that is bright, and has a range of its own: it is the whole observation that it changes.
+    # One window hides all bright pixels and changes the range, so its patch is the whole observation.
     (whole,) = [one for one in found if one.values.shape[1] >= 10]
     assert len(whole.masks) == 1
     assert whole.observation is observation
 
 
-def test_black_windows_on_black_are_in_no_patch() -> None:
+def test_black_windows_on_black_give_no_patch() -> None:
     screen = np.zeros((210, 160, 3), np.uint8)
     screen[100:110, 50:60] = 200
     perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))

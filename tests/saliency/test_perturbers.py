@@ -1,4 +1,4 @@
-"""Perturbers: equal to xaitk's of the same names, bit for bit."""
+"""Perturbers: bit-identical to xaitk's perturbers of the same names."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PERTURBERS: dict[str, Any] = {
 @pytest.mark.parametrize("name", PERTURBERS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_masks_are_those_of_xaitk(name: str, data: st.DataObject) -> None:
+def test_masks_equal_xaitk(name: str, data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
     arguments = data.draw(PERTURBERS[name])
     image = np.zeros(shape, np.uint8)
-    # Threads share one generator: the seed would not reproduce the masks.
+    # One thread, because threads share a generator and the seed would not reproduce the masks.
     threads = {"threads": 0} if "seed" in arguments else {}
     expected = plugins.build("perturber", name, {**arguments, **threads})(image)
     ours = make_masks({name: arguments}, image)

@@ -1,4 +1,4 @@
-"""Scores of a block, and those of plug-ins that run through xaitk's interface."""
+"""Saliency maps of a block, by the project's scorers and by plug-ins of xaitk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from searchlight.saliency.score import make_scorer, score_block
 from searchlight.store.zarr import load
 from xaitk_saliency import GenerateClassifierConfidenceSaliency
 
-# For networks, on their own 80x80 pixels.
+# Perturbers for networks, on their 80x80 observation.
 NETWORK_MASKS = {
     "window": {"SlidingWindow": {"window_size": [16, 16], "stride": [8, 8]}},
     "rise": {"RISEGrid": {"n": 40, "s": 8, "p1": 0.5, "seed": 1}},
@@ -29,7 +29,7 @@ NETWORK_MASKS = {
 
 
 class Shaped(GenerateClassifierConfidenceSaliency):
-    """A plug-in whose maps have whatever shape a test wants."""
+    """A plug-in whose maps have the shape that a test sets."""
 
     shape: tuple[int, ...] = ()
 
@@ -42,10 +42,10 @@ class Shaped(GenerateClassifierConfidenceSaliency):
 
 @pytest.mark.parametrize("layer", ["conv1", "conv3"])
 @pytest.mark.parametrize(("perturber", "scorer"), [("window", "SquaredDifference"), ("rise", "RISE")])
-def test_a_network_that_ignores_its_input_gets_a_zero_map(
+def test_map_of_network_that_ignores_input_is_zero(
     layer: str, perturber: str, scorer: str, policy_path: Path, tmp_path: Path
 ) -> None:
-    """From end to end: a network's outputs differ by rounding, which must not become a map."""
+    """A network's outputs differ by rounding, which must not become a map."""
     tensors, _ = read_policy(policy_path)
     blind = {**tensors, f"{layer}.weight": np.zeros_like(tensors[f"{layer}.weight"])}
     save_file(blind, tmp_path / "blind.safetensors")
@@ -64,7 +64,7 @@ def test_a_network_that_ignores_its_input_gets_a_zero_map(
 
 
 @pytest.mark.parametrize("shape", [(24, 19), (3, 20, 24), (480,), (1, 1, 24, 20), (0, 24, 20)], ids=str)
-def test_a_plugin_s_map_of_another_size_is_one_line(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_map_of_wrong_size_is_one_line(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shaped, "shape", shape)
     masks = make_masks(PERTURBERS["window"], IMAGE)
     score = make_scorer({"Shaped": {}}, masks)
@@ -74,7 +74,7 @@ def test_a_plugin_s_map_of_another_size_is_one_line(shape: tuple[int, ...], monk
     assert str(caught.value) == expected
 
 
-def test_any_other_scorer_runs_through_xaitk_s_interface() -> None:
+def test_other_scorers_run_through_xaitk_interface() -> None:
     from xaitk_saliency import GenerateClassifierConfidenceSaliency
 
     class LargestHidden(GenerateClassifierConfidenceSaliency):

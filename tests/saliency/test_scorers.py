@@ -1,4 +1,4 @@
-"""Scorers: equal to xaitk's where xaitk has them, never NaN, and zero where an agent ignores what is hidden."""
+"""Scorers: equal to xaitk's of the same names, and zero if an agent ignores its input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OURS = ("SquaredDifference", "RISE")
 @pytest.mark.parametrize("scorer", SCORERS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**16), actions=st.integers(1, 18), scale=st.sampled_from([0.01, 1.0, 10.0]))
-def test_scores_are_those_of_xaitk(perturber: str, scorer: str, seed: int, actions: int, scale: float) -> None:
+def test_scores_equal_xaitk(perturber: str, scorer: str, seed: int, actions: int, scale: float) -> None:
     masks = make_masks(PERTURBERS[perturber], IMAGE)
     reference, perturbed = outputs(masks, 2, actions, seed, scale)
     plugin = plugins.build("scorer", scorer, SCORERS[scorer])
@@ -36,7 +36,7 @@ def test_scores_are_those_of_xaitk(perturber: str, scorer: str, seed: int, actio
 
 
 @pytest.mark.parametrize("scorer", ["OcclusionScoring", "RISEScoring"])
-def test_the_critic_s_one_output_has_its_sign_taken_off_and_no_more(scorer: str) -> None:
+def test_critic_map_is_absolute_value(scorer: str) -> None:
     masks = make_masks(PERTURBERS["radial"], IMAGE)
     reference, perturbed = outputs(masks, 1, 1, 9, 1.0)
     signed = plugins.build("scorer", scorer, SCORERS[scorer])(reference[0], perturbed[0], masks.dense(0, len(masks)))
@@ -45,7 +45,7 @@ def test_the_critic_s_one_output_has_its_sign_taken_off_and_no_more(scorer: str)
     np.testing.assert_allclose(maps[0], np.abs(signed[0]), atol=1e-5)
 
 
-def test_the_paper_s_score_is_half_the_squared_difference_weighted_by_what_was_hidden() -> None:
+def test_squared_difference_is_weighted_by_hidden_fraction() -> None:
     masks = make_masks(PERTURBERS["radial"], IMAGE)
     reference, perturbed = outputs(masks, 1, 4, 3, 1.0)
     score = make_scorer({"SquaredDifference": {}}, masks)(reference, perturbed)[0]
@@ -55,7 +55,7 @@ def test_the_paper_s_score_is_half_the_squared_difference_weighted_by_what_was_h
     np.testing.assert_allclose(score, expected, rtol=1e-5)
 
 
-def test_the_paper_s_score_keeps_the_magnitude_across_frames() -> None:
+def test_squared_difference_keeps_magnitude_across_frames() -> None:
     masks = make_masks(PERTURBERS["window"], IMAGE)
     reference, perturbed = outputs(masks, 1, 4, 3, 1.0)
     both = np.concatenate([perturbed, reference[:, None] + 2 * (perturbed - reference[:, None])])
@@ -67,14 +67,14 @@ def test_the_paper_s_score_keeps_the_magnitude_across_frames() -> None:
 @pytest.mark.parametrize("scorer", [*OURS, "OcclusionScoring", "SquaredDifferenceScoring"])
 @given(offset=st.floats(-50, 50, width=32))
 @settings(max_examples=10, deadline=None)
-def test_an_agent_that_ignores_its_input_gets_a_zero_map(perturber: str, scorer: str, offset: float) -> None:
+def test_map_of_agent_that_ignores_input_is_zero(perturber: str, scorer: str, offset: float) -> None:
     masks = make_masks(PERTURBERS[perturber], IMAGE)
     reference = np.array([[offset, 3 - offset, 0.1]], np.float32)
     perturbed = np.repeat(reference[:, None], len(masks), axis=1)
     assert not make_scorer({scorer: {}}, masks)(reference, perturbed).any()
 
 
-def test_xaitk_s_rise_shows_chance_where_ours_shows_nothing() -> None:
+def test_rise_scoring_shows_chance_for_constant_outputs() -> None:
     masks = make_masks(PERTURBERS["rise"], IMAGE)
     reference = np.full((1, 2), 4, np.float32)
     perturbed = np.repeat(reference[:, None], len(masks), axis=1)
@@ -85,16 +85,16 @@ def test_xaitk_s_rise_shows_chance_where_ours_shows_nothing() -> None:
 @pytest.mark.parametrize("scorer", OURS)
 @given(seed=st.integers(0, 2**16), offset=st.floats(-64, 64, width=16))
 @settings(max_examples=10, deadline=None)
-def test_an_offset_changes_no_map_but_by_rounding(perturber: str, scorer: str, seed: int, offset: float) -> None:
+def test_offset_changes_maps_by_rounding_alone(perturber: str, scorer: str, seed: int, offset: float) -> None:
     masks = make_masks(PERTURBERS[perturber], IMAGE)
     reference, perturbed = outputs(masks, 1, 4, seed, 1.0)
     score = make_scorer({scorer: {}}, masks)
     moved = [(array + np.float32(offset)).astype(np.float32) for array in (reference, perturbed)]
-    # Outputs of up to 70 are rounded by 4e-6, and enter squared or once.
+    # The tolerance allows for rounding, which is 4e-6 for outputs of up to 70.
     np.testing.assert_allclose(score(*moved), score(reference, perturbed), atol=4e-5)
 
 
-def test_rise_is_the_covariance_of_outputs_with_what_was_kept() -> None:
+def test_rise_is_covariance_of_outputs_with_kept_pixels() -> None:
     masks = make_masks(PERTURBERS["rise"], IMAGE)
     reference, perturbed = outputs(masks, 2, 3, 8, 1.0)
     maps = make_scorer({"RISE": {}}, masks)(reference, perturbed)
@@ -105,7 +105,7 @@ def test_rise_is_the_covariance_of_outputs_with_what_was_kept() -> None:
 
 
 @pytest.mark.parametrize("scorer", [*SCORERS, *OURS])
-def test_no_signal_is_zeros(scorer: str) -> None:
+def test_map_without_signal_is_zero(scorer: str) -> None:
     masks = make_masks(PERTURBERS["window"], IMAGE)
     reference = np.zeros((1, 3), np.float32)
     perturbed = np.zeros((1, len(masks), 3), np.float32)
@@ -115,7 +115,7 @@ def test_no_signal_is_zeros(scorer: str) -> None:
 
 @pytest.mark.parametrize("perturber", PERTURBERS)
 @pytest.mark.parametrize("scorer", [*SCORERS, *OURS])
-def test_a_frame_s_map_does_not_depend_on_the_frames_beside_it(perturber: str, scorer: str) -> None:
+def test_map_does_not_depend_on_other_frames(perturber: str, scorer: str) -> None:
     masks = make_masks(PERTURBERS[perturber], IMAGE)
     reference, perturbed = outputs(masks, 7, 6, 5, 1.0)
     score = make_scorer({scorer: SCORERS.get(scorer, {})}, masks)

@@ -1,4 +1,4 @@
-"""A preprocessing of other sizes and a network of another kind fit without a change elsewhere."""
+"""A preprocessing of other sizes and a network of another kind need no change elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIDE = 60
 
 
 class Thinned(Preprocessing):
-    """Every third row and every second column of the middle of the red channel, 60x60."""
+    """A preprocessing: every third row and second column of the middle of the red channel, 60x60."""
 
     def __init__(self) -> None:
         self.screen, self.shape, self.seen = SCREEN, (SIDE, SIDE), (20, 20 + 3 * SIDE, 30, 30 + 2 * SIDE)
@@ -63,7 +63,7 @@ class ThinnedFrame(PreparedFrame):
 
 
 class Pooled(nn.Module):
-    """A network that the engine does not know: one whose convolution is followed by a pooling. It has no memory."""
+    """A network that the engine does not support, because it has a pooling. It has no memory."""
 
     actions, output = 3, LOGITS
 
@@ -108,7 +108,9 @@ def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 @pytest.mark.parametrize("kind", ["factored", "whole"])
 @torch.inference_mode()
-def test_outputs_under_masks_are_those_of_whole_screens(kind: str, spec: dict[str, object], episode_path: Path) -> None:
+def test_outputs_under_masks_equal_those_of_whole_screens(
+    kind: str, spec: dict[str, object], episode_path: Path
+) -> None:
     torch.manual_seed(0)
     preprocessing, (screen, background) = Thinned(), frame_and_background(episode_path)
     policy = GreydanusPolicy(architecture("lstm", (1, 4, 6), 3, 16, 4, SIDE)) if kind == "factored" else Pooled(SIDE)
@@ -139,7 +141,7 @@ def test_outputs_under_masks_are_those_of_whole_screens(kind: str, spec: dict[st
 
 
 @torch.inference_mode()
-def test_whole_forwards_do_not_depend_on_the_batch_but_by_rounding(episode_path: Path) -> None:
+def test_whole_forwards_depend_on_batch_by_rounding_alone(episode_path: Path) -> None:
     torch.manual_seed(0)
     policy, (screen, _) = Pooled(OBSERVATION[0]), frame_and_background(episode_path)
     perturbation = Perturbation(dict(SPECS["colour"]), built("imresize"))
@@ -150,7 +152,7 @@ def test_whole_forwards_do_not_depend_on_the_batch_but_by_rounding(episode_path:
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_stores_name_outputs_as_the_network_does(
+def test_stores_name_outputs_like_the_network(
     policy_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(GreydanusPolicy, "output", Output("q_values", "value of each action", softmax=False))
@@ -171,23 +173,23 @@ def test_stores_name_outputs_as_the_network_does(
         assert clip.about("q_values") == {"long_name": "value of each action"}
 
 
-def test_a_network_for_other_observations_is_one_line() -> None:
+def test_network_for_other_observations_is_one_line() -> None:
     policy = GreydanusPolicy(architecture("lstm", (1, 2), 3, 4, 4, side=84))
     with pytest.raises(SearchlightError, match=r"^agents.mine: the checkpoint's network does not take the 80x80 obs"):
         check_takes(policy, built("cv2"), "agents.mine")
 
 
-def test_a_preprocessing_for_other_screens_is_one_line() -> None:
+def test_unsupported_screen_size_is_one_line() -> None:
     from searchlight.agents import preprocessings
 
     with pytest.raises(SearchlightError, match=r"^preprocessing: found a screen of 250x160 pixels, allowed: 210x160$"):
         preprocessings.build("cv2", (250, 160))
 
 
-def test_gradients_of_the_policy_are_finite() -> None:
+def test_policy_gradients_are_finite() -> None:
     policy = GreydanusPolicy(architecture("gru", (1, 2, 2), 3, 4, 4))
     assert isinstance(policy, Factored)
-    # Large activations: the exponential of them is infinite.
+    # Activations are so large that their exponential is infinite.
     nn.init.constant_(policy.conv1.bias, 200.0)
     observation = torch.rand(1, 1, *OBSERVATION, requires_grad=True)
     logits, value, _ = policy.step(observation, policy.initial_memory())

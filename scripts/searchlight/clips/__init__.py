@@ -1,1 +1,1 @@
-"""Clips: what a user asked for, as a store, as videos, as a page."""
+"""Clips: the frames that a user asks for, as a store, as videos and as a page."""

@@ -1,4 +1,4 @@
-"""Whether an episode holds a clip's frames: a small file that jobs wait for, so that none works for nothing."""
+"""Check that an episode has a clip's frames; jobs wait for its result, so that none works in vain."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from searchlight.store.zarr import load
 def check_frames(
     episode_path: str | Path, output: str | Path, *, clip: str, frames: tuple[int, int | Literal["end"]]
 ) -> None:
-    """Check that an episode holds a clip's frames, and write the first and the last as a line.
+    """Check that an episode has a clip's frames, and write the first and the last frame as a line.
 
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.
         output: path of the text to write.
-        clip: its name in the config.
+        clip: name of the clip in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A clip: the frames, maps and outputs of what a user asked for, in one labelled store."""
+"""A clip's store: frames, maps and outputs in one labelled store."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def collect_clip(
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.
         saliency_paths: stores written by ``searchlight.saliency.score``, of all blocks that hold the clip's frames.
-        output: path of the store to write. Along ``time``, whose coordinate is the decision of the episode: what the
-            episode recorded, ``score`` (the reward before each decision), ``effective_masks`` (how many masks change
-            what the agent sees), and ``actor`` and ``critic``, scaled maps on the screen's pixels (y, x) or on the
-            observation's (observation_y, observation_x), whose coordinates say where on the screen they lie;
-            ``actor_peak`` and ``critic_peak`` are the largest values of the maps before they are scaled. The
-            attribute ``coverage`` is the part of the pixels that the agent sees which some mask hides; ``seen`` is the
-            top, bottom, left and right of what it sees of the screen.
-        clip: its name in the config.
+        output: path of the store to write. Its arrays lie along ``time``, the decision of the episode. They are the
+            episode's recorded arrays, ``score`` (sum of rewards before each decision), ``effective_masks`` (number of
+            masks that change the agent's observation), and the scaled maps ``actor`` and ``critic``. Maps lie on the
+            screen's pixels (y, x), or on the observation's (observation_y, observation_x), whose coordinates are
+            screen positions in pixels. ``actor_peak`` and ``critic_peak`` are the largest values of the unscaled maps.
+            The attribute ``coverage`` is the fraction of the agent's pixels that at least one mask hides. The
+            attribute ``seen`` is the top, bottom, left and right of the part of the screen that the agent sees.
+        clip: name of the clip in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
-        method: its name in the config.
-        scale: divide maps by the ``frame``'s maximum, by the ``clip``'s, or by ``none``.
+        method: name of the method in the config.
+        scale: divisor of the maps: the maximum of the ``frame`` or of the ``clip``, or ``none``.
         notice: called with one line for each limit of the maps that a user may overlook.
 
     Raises:
-        SearchlightError: the episode is shorter than the clip, or a block is not there.
+        SearchlightError: the episode is shorter than the clip, or a block is missing.
     """
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
@@ -103,7 +103,7 @@ def collect_clip(
 
 
 def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
-    """Yield a line for each reason why zeros in the maps do not mean "not salient", or the maps little."""
+    """Yield a line for each reason why zeros do not mean "not salient", or why maps mean little."""
     if not effective.any():
         why = about["unchanged_because"]
         yield f"no mask changes what the agent sees in any of its frames ({why}): all maps are zero"
@@ -118,7 +118,7 @@ def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
 
 
 def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.ndarray]:
-    """Yield an array's rows of the wanted frames in their order, a run at a time."""
+    """Yield an array's rows of the wanted frames in order, a run at a time."""
     for block in blocks:
         held = block.read("time")
         rows = np.flatnonzero((held >= wanted.start) & (held < wanted.stop))

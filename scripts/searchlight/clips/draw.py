@@ -1,11 +1,11 @@
-"""Videos of a clip: the game, and in it what the actor and the critic look at.
+"""Pictures of a clip's videos: the game, with the saliency of the actor and the critic drawn on it.
 
-There are two styles. ``spotlight`` dims the screen, shows it as it is where a map is bright, and lets it glow around
-it in the colour of the actor or the critic. ``notebook`` adds a colour to the screen, saturating (the XAITK notebook
-lets bright pixels wrap around to dark).
+There are two styles. ``spotlight`` dims the screen except where a map is bright. Around bright areas, it adds a glow in
+the colour of the actor or the critic. ``notebook`` adds a colour to the screen, with saturation (in the XAITK notebook,
+bright pixels overflow to dark ones).
 
-Every pixel of the screen becomes a square of ``zoom`` pixels. A strip above says the step, the score, the action and
-the value, and for each map its largest saliency in this frame, as a share of the largest in the clip.
+Every pixel of the screen becomes a square of ``zoom`` pixels. A strip above shows the step, score, value and action.
+For each map, it shows the largest saliency of the frame, as a share of the largest in the clip.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from searchlight.config.views import GAP, STRIP_HEIGHT
 
-# Of the spotlight: how bright the screen is in the dark, how much of its colour is taken away there, and how far the
-# glow reaches, in pixels of the screen.
+# Spotlight: brightness of the dimmed screen, fraction of colour removed from it, width of the glow's blur in pixels.
 DIMMED, GREYED, GLOW = 0.4, 0.7, 7
 _DARK = DIMMED * (np.full((3, 3), GREYED / 3, np.float32) + (1 - GREYED) * np.eye(3, dtype=np.float32))
 SMALLEST_FONT = 9
@@ -41,7 +40,7 @@ _YUV = np.array(
 
 @dataclass(frozen=True)
 class Style:
-    """How videos look: ``video`` of the config."""
+    """Appearance of videos: ``video`` of the config."""
 
     style: str
     gamma: float
@@ -49,12 +48,12 @@ class Style:
     opacity: float
     actor: str
     critic: str
-    highlight: str = ""  # of the notebook's style
+    highlight: str = ""  # colour of the notebook style
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What the strip above a frame says."""
+    """Values that the strip above a frame shows."""
 
     step: int
     score: float
@@ -73,15 +72,15 @@ def on_screen(
     gain: float = 1,
     gamma: float = 1,
 ) -> np.ndarray:
-    """Return a map in 0..1 on the screen's pixels, as it is shown.
+    """Return a map in 0..1 on the screen's pixels, as videos show it.
 
     Args:
-        saliency: of the screen's shape as it is, or of the observation's, which is enlarged smoothly over what the
-            agent sees.
-        screen: height and width.
-        seen: top, bottom, left and right of what the agent sees of it.
-        gain: what the map is multiplied by.
-        gamma: the power that it is then taken to, once it is cut to 0..1.
+        saliency: map of the screen's shape, or of the observation's shape. The latter is enlarged smoothly to the part
+            that the agent sees.
+        screen: height and width of the screen.
+        seen: top, bottom, left and right of the part of the screen that the agent sees.
+        gain: factor of the map.
+        gamma: exponent of the map after it is clipped to 0..1.
 
     Returns:
         (height, width) float32 in 0..1.
@@ -96,13 +95,13 @@ def on_screen(
 
 
 def highlight(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> np.ndarray:
-    """Add a colour to a frame where a map says so, saturating.
+    """Add a colour to a frame in proportion to a map, with saturation.
 
     Args:
         frame: (height, width, 3) uint8.
         saliency: (height, width) in 0..1.
         colour: ``#rrggbb``.
-        opacity: part of the colour that is added where the map is 1.
+        opacity: fraction of the colour that is added where the map is 1.
     """
     return cv2.add(frame, cv2.merge([(saliency * level).astype(np.uint8) for level in opacity * _rgb(colour)]))
 
@@ -113,12 +112,12 @@ def _rgb(colour: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Light:
-    """A map as the spotlight uses it; all uint8, for speed.
+    """A map as the spotlight uses it; all arrays are uint8 for speed.
 
     Attributes:
-        lit: (height, width), how much of the screen is shown as it is.
-        glow: (height, width), how much of it the glow covers.
-        colours: (height, width, 3), the glow.
+        lit: (height, width), opacity of the undimmed screen.
+        glow: (height, width), opacity of the glow.
+        colours: (height, width, 3), colour of the glow, times its opacity.
     """
 
     lit: np.ndarray
@@ -129,17 +128,17 @@ class Light:
 def light(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) -> Light:
     """Return a map as a light on a frame.
 
-    The glow is the map and a halo around it. It fades where both the map and the frame are bright, so that the thing
-    itself is shown as it is; what is salient and black, such as an empty place, glows.
+    The glow is the map and a halo around it. It fades where both the map and the frame are bright, so that salient
+    objects stay visible. Salient black areas, such as an empty place, glow.
 
     Args:
         frame: (height, width, 3) uint8.
         saliency: (height, width) float32 in 0..1.
-        colour: of the glow, ``#rrggbb``.
-        opacity: of the glow.
+        colour: ``#rrggbb`` of the glow.
+        opacity: opacity of the glow.
     """
     lit = cv2.convertScaleAbs(saliency, alpha=255)
-    # Twice a mean is nearly a Gaussian, in a tenth of its time.
+    # Two box blurs approximate a Gaussian blur in a tenth of its time.
     spread = cv2.blur(cv2.blur(lit, (GLOW, GLOW)), (GLOW, GLOW))
     bright = cv2.multiply(lit, reduce(cv2.max, cv2.split(frame)), scale=1 / 255)
     glow = cv2.multiply(cv2.max(lit, spread), 255 - bright, scale=opacity / 255)
@@ -147,9 +146,9 @@ def light(frame: np.ndarray, saliency: np.ndarray, colour: str, opacity: float) 
 
 
 def spotlight(frame: np.ndarray, lights: Sequence[Light]) -> np.ndarray:
-    """Show a frame (height, width, 3) uint8 dimmed, but as it is where a light is, and with the lights' glow.
+    """Return a frame (height, width, 3) uint8, dimmed outside of the lights, with their glow added.
 
-    Where two lights glow, their colours add up.
+    The colours of glows that overlap add up.
     """
     lit, glow = (reduce(cv2.max, layers) for layers in zip(*((one.lit, one.glow) for one in lights), strict=True))
     bright = cv2.multiply(lit, 255 - glow, scale=1 / 255)
@@ -158,17 +157,17 @@ def spotlight(frame: np.ndarray, lights: Sequence[Light]) -> np.ndarray:
 
 
 def _times(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return a picture times weights, (height, width) uint8, of which 255 is 1."""
+    """Return a picture times weights, (height, width) uint8, where 255 stands for 1."""
     return cv2.multiply(picture, cv2.merge([weights] * 3), scale=1 / 255)
 
 
 def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style: Style) -> dict[str, np.ndarray]:
-    """Return a frame of each of ``LAYERS``, before it is enlarged.
+    """Return a picture of each of ``LAYERS``, before enlargement.
 
     Args:
         frame: (height, width, 3) uint8.
-        actor: its map on the screen, (height, width) in 0..1.
-        critic: its map.
+        actor: map of the actor on the screen, (height, width) in 0..1.
+        critic: map of the critic, likewise.
         style: colours and opacity.
     """
     if style.style == "notebook":
@@ -194,13 +193,13 @@ def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: in
 
     Args:
         panel: (height, width, 3) uint8.
-        caption: what the strip says on its left.
-        labels: what it says on the right of each of as many equal parts of the panel.
-        zoom: side of the square that each pixel becomes.
+        caption: values on the left of the strip.
+        labels: one text for each equal part of the panel; the strip shows it on the right of that part.
+        zoom: side of the square that each pixel becomes, in pixels.
 
     Returns:
-        The planes of a yuv420p picture, as PyAV takes them: (height * 3 / 2, width) uint8, of a height of
-        (the panel's + STRIP_HEIGHT) * zoom.
+        The planes of a yuv420p picture, as PyAV takes them: (height * 3 / 2, width) uint8. Here height is
+        (the panel's height + STRIP_HEIGHT) * zoom.
     """
     height, width = panel.shape[0] * zoom, panel.shape[1] * zoom
     strip_height = STRIP_HEIGHT * zoom
@@ -211,7 +210,7 @@ def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: in
     planes = picture[height + strip_height :].reshape(2, (height + strip_height) // 2, width // 2)
     planes[:, : strip_height // 2] = _NEUTRAL
     for plane, values in zip(planes[:, strip_height // 2 :], chroma, strict=True):
-        # Half as many pixels each way; an odd zoom has none that fit the squares, so the nearest serve.
+        # Chroma has half the resolution; with an odd zoom, squares do not align, so every second pixel is taken.
         if zoom % 2 == 0:
             _enlarge(values, zoom // 2, plane)
         else:
@@ -222,7 +221,7 @@ def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: in
 
 
 def _enlarge(plane: np.ndarray, zoom: int, target: np.ndarray) -> None:
-    """Fill ``target``, whose rows follow each other in memory, with a square of ``zoom`` pixels for each of a plane."""
+    """Fill ``target``, a contiguous array, with a square of ``zoom`` pixels a side for each pixel of a plane."""
     wide = cv2.merge([plane] * zoom).reshape(len(plane), 1, -1)
     target.reshape(len(plane), zoom, -1)[...] = wide
 
@@ -240,7 +239,7 @@ def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> 
     free = []
     for index, label in enumerate(labels):
         glyphs = _glyphs(label, font_size, QUIET)
-        # A share has room for three digits, so that nothing jumps from frame to frame.
+        # Every share has room for three digits, so that texts keep their places in all frames.
         widest = _glyphs(re.sub(r"<?\d+(?= %)", "100", label), font_size, QUIET)
         free.append(part * (index + 1) - margin - widest.shape[1])
         _paste(strip, glyphs, free[-1] if free[-1] >= index * part else index * part)
@@ -248,21 +247,21 @@ def _strip(width: int, height: int, caption: Caption, labels: Sequence[str]) -> 
     for text in caption.parts():
         glyphs = _glyphs(text, font_size, TEXT)
         if left + glyphs.shape[1] > free[0] - margin:
-            break  # on a small picture, what comes first matters most
+            break  # small pictures show the first texts alone
         _paste(strip, glyphs, left)
-        # Columns as wide as the longest text usual there, so that nothing jumps from frame to frame.
+        # Columns are as wide as their longest usual text, so that texts keep their places in all frames.
         left += max(glyphs.shape[1], int(font_size * 4.6)) + margin
     return strip
 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))  # Pillow's wheels have FreeType
+    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))  # Pillow's wheels include FreeType
 
 
 @lru_cache(maxsize=4096)
 def _glyphs(text: str, size: int, luma: int) -> np.ndarray:
-    """Return a text as luma: of words and single digits that are drawn once, since most texts differ by a digit."""
+    """Return a text as luma, from cached words and digits, because most texts differ by a digit."""
     return np.hstack([_drawn(part, size, luma) for part in re.findall(r"\d|\D+", text)])
 
 

@@ -13,12 +13,12 @@ from av.video.reformatter import ColorRange
 
 from searchlight.store.files import seal, written_whole
 
-# BT.709: what browsers assume of a video of this size, and what the file says.
+# BT.709, which the file states and browsers assume for videos of this size.
 _BT709 = 1
 
 
 class Encoder:
-    """An H.264 video (yuv420p, mp4) being written; a context manager that leaves a whole file or none."""
+    """Context manager that writes an H.264 video (yuv420p, mp4): a whole file, or none after an error."""
 
     def __init__(self, path: str | Path, fps: float, threads: int) -> None:
         self._path, self._fps, self._threads = Path(path), Fraction(fps).limit_denominator(1001), threads
@@ -34,14 +34,14 @@ class Encoder:
         return self
 
     def add(self, picture: np.ndarray) -> None:
-        """Append a picture as ``compose`` returns it; it may change afterwards."""
+        """Append a picture as ``compose`` returns it; the caller may change it afterwards."""
         if self._stream is None:
             self._stream = self._container.add_stream("libx264", rate=self._fps)
             self._stream.height, self._stream.width = picture.shape[0] * 2 // 3, picture.shape[1]
             self._stream.pix_fmt = "yuv420p"
             # A keyframe every half second lets a browser step back and forth without delay.
-            # Flat squares compress well even without the search that slower presets do. A constant quantizer spares
-            # the encoder from looking at every picture once more to choose one; 13 is what crf 18 chooses or better.
+            # The fastest preset suffices, because flat squares compress well. A constant quantizer saves the encoder an
+            # analysis of every picture; 13 is at least as good as the values that crf 18 chooses.
             self._stream.options = {
                 "preset": "ultrafast",
                 "qp": "13",
@@ -51,7 +51,7 @@ class Encoder:
             context = self._stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG.value
-        # PyAV takes a picture as it lies in memory only where its height is a multiple of 4; others it copies.
+        # Pictures whose height is no multiple of 4 are copied, because PyAV cannot use their buffers.
         wrap = av.VideoFrame.from_ndarray if len(picture) % 6 else av.VideoFrame.from_numpy_buffer
         self._container.mux(self._stream.encode(wrap(picture, format="yuv420p")))
 
@@ -59,6 +59,6 @@ class Encoder:
         return self._stack.__exit__(*error)
 
     def _flush(self, *error: Any) -> None:
-        """Write the frames that the encoder holds back; on the stack, so that failing here is like failing before."""
+        """Write the encoder's last frames; on the stack, so that an error here also leaves no file."""
         if error[0] is None and self._stream is not None:
             self._container.mux(self._stream.encode())

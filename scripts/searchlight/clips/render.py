@@ -1,4 +1,4 @@
-"""A clip's videos: the game, and in it what the actor and the critic depend on."""
+"""A clip's videos: the game, with the saliency of the actor and the critic drawn on it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def render_method(
     Args:
         clip_path: store written by ``searchlight.clips.collect``.
         outputs: path of the video of each of ``LAYERS``.
-        style: how they look.
-        gain: what the maps are multiplied by.
-        fps: frames a second.
-        threads: of the encoder.
+        style: appearance of the videos.
+        gain: factor of the maps.
+        fps: frames per second.
+        threads: number of the encoder's threads.
     """
     with ExitStack() as stack:
         clip = stack.enter_context(load(clip_path))
@@ -54,7 +54,7 @@ def render_method(
                 draw_layers(frame, shown(actor_map), shown(critic_map), style)
                 for frame, actor_map, critic_map in zip(frames, actor, critic, strict=True)
             ]
-            # One encoder after the other, which keeps what it needs in the processor's cache.
+            # Each encoder takes a whole run of frames, so that its data stays in the processor's cache.
             for layer, encoder in encoders.items():
                 for index, (panels, caption) in enumerate(zip(drawn, captions, strict=True), start=rows.start):
                     labels = _labels(layer, {name: share[index] for name, share in shares.items()})
@@ -62,12 +62,12 @@ def render_method(
 
 
 def _shares(peaks: np.ndarray) -> np.ndarray:
-    """Return the largest saliency of each frame as a share of that of all, (frame,); zeros where there is none."""
+    """Return each frame's largest saliency as a share of the clip's, (frame,); zeros if all maps are zero."""
     return peaks / (peaks.max() or 1)
 
 
 def _labels(layer: str, shares: Mapping[str, float]) -> list[str]:
-    """Return what the strip says on the right of each part of a video."""
+    """Return the texts on the right of each part of a video's strip."""
     texts = {name: f"{name} {'<1' if 0 < share < 0.01 else round(100 * share)} %" for name, share in shares.items()}
     return {"both": ["  ".join(texts.values())], "side-by-side": list(texts.values())}.get(layer) or [texts[layer]]
 
@@ -82,16 +82,16 @@ def render_gameplay(
     fps: float,
     threads: int = 1,
 ) -> None:
-    """Write the video of a clip's frames as they were played.
+    """Write the video of a clip's frames without maps.
 
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.
         output: path of the video.
-        clip: its name in the config.
+        clip: name of the clip in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
-        zoom: side of the square that each pixel of the screen becomes.
-        fps: frames a second.
-        threads: of the encoder.
+        zoom: side of the square that each pixel of the screen becomes, in pixels.
+        fps: frames per second.
+        threads: number of the encoder's threads.
 
     Raises:
         SearchlightError: the episode is shorter than the clip.

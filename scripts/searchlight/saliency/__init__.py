@@ -1,1 +1,1 @@
-"""Saliency: what agents depend on, from perturbations to maps."""
+"""Saliency: maps of the pixels that an agent's outputs depend on, by perturbation."""

@@ -1,8 +1,8 @@
-"""What is usually there: the background of an episode's screens, for the fill of that name.
+"""The background of an episode's screens, for the fill of that name.
 
-The background of a pixel is its median over screens around a decision: what moves is taken out, what stands still
-stays. It changes along the episode, since what is gone (a brick that was hit) must not come back; so there is one
-picture for every ``KEY_DECISIONS`` decisions, and a frame takes the nearest.
+The background of a pixel is its median over screens around a decision. Moving objects disappear, still objects stay.
+The background changes along the episode, because an object that is gone (a brick that was hit) must not come back. So
+every ``KEY_DECISIONS`` decisions have a picture, and a frame takes the nearest picture.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 
 from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
 
-# From one picture to the next. A brick that was hit comes back for up to half of that: with 50 decisions 9 % of the
-# critic's saliency of the default clip lay on such bricks, with 25 it is 2 %.
+# Decisions between pictures. A brick that was hit comes back for up to half as many decisions. Bricks that were hit get
+# 2 % of the critic's saliency in the default clip; with 50 decisions they got 9 %.
 KEY_DECISIONS = 25
-# Screens that a median is taken over. Their number is odd: of an even one, the median may be a level of no screen.
+# Screens in a median; the number is odd, because the median of an even number may be a level of no screen.
 SCREENS = 61
 # Chunks of the episode in memory at a time.
 _CHUNKS = 64
@@ -34,10 +34,10 @@ def write_background(
 
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.
-        output: path of the store to write: ``background`` (key, y, x, channel) uint8, and ``key``, the decision that
-            each picture is of.
-        window: how many decisions before and after it the screens are drawn from; ``episode`` for all, which is one
-            picture.
+        output: path of the store to write: ``background`` (key, y, x, channel) uint8, and ``key`` (key,) int64, the
+            decision of each picture.
+        window: number of decisions before and after the picture's that screens are drawn from; ``episode`` makes one
+            picture from all.
 
     Raises:
         SearchlightError: the store is missing or damaged.
@@ -70,12 +70,12 @@ def write_background(
 
 
 def decisions(key: int, length: int, window: int | Literal["episode"]) -> list[int]:
-    """Return the decisions whose screens make the background of one: an odd number, drawn evenly.
+    """Return the decisions whose screens make one picture: an odd number, evenly spaced.
 
     Args:
-        key: the decision.
-        length: of the episode.
-        window: as ``write_background`` takes it.
+        key: decision of the picture.
+        length: number of decisions in the episode.
+        window: as in ``write_background``.
     """
     first, last = 0, length - 1
     if window != "episode":
@@ -92,13 +92,13 @@ def _median(screens: np.ndarray) -> np.ndarray:
 
 
 class Backgrounds:
-    """The backgrounds of an episode, from the store that ``write_background`` wrote."""
+    """The backgrounds of an episode, from the store written by ``write_background``."""
 
     def __init__(self, store: Reader) -> None:
-        """Read which decisions the pictures are of."""
+        """Read the decisions of the pictures."""
         self._keys = store.read("key")
         self._picture = lru_cache(2)(lambda key: store.read("background", slice(key, key + 1))[0])
 
     def nearest(self, decision: int) -> np.ndarray:
-        """Return the background that a decision takes, (H, W, 3) uint8: of two that are as near, the earlier."""
+        """Return the picture nearest to a decision, (H, W, 3) uint8; of two equally near ones, the earlier."""
         return self._picture(int(np.abs(self._keys - decision).argmin()))

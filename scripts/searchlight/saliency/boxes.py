@@ -1,9 +1,9 @@
-"""Where boxes of changed pixels go in a stack of convolutions, without data.
+"""Boxes of changed pixels, propagated through a stack of convolutions; geometry alone, without data.
 
 A perturbation changes a box of the observation, and so a box of each layer's output
-(``searchlight.saliency.engine`` states the mathematics). Here those boxes are found, of any size each, and which rows
-of its input a layer takes for the positions in them. All of it depends on the pixels that change, so it is worked out
-for each frame, by a few operations on small arrays, for all masks at once.
+(``searchlight.saliency.engine`` states the mathematics). This module computes these boxes, and the input rows that each
+of their positions takes. Both depend on the changed pixels, so they are computed for each frame. A few operations on
+small arrays handle all masks at once.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Convolution:
-    """The geometry of a layer, each of (vertical, horizontal), and its channels.
+    """The geometry of a layer, as (vertical, horizontal) pairs, and its channels.
 
     Attributes:
-        size: of the layer's output.
-        before: of its input.
+        size: height and width of the layer's output.
+        before: height and width of its input.
     """
 
     kernel: tuple[int, int]
@@ -34,17 +34,17 @@ class Convolution:
 
     @property
     def operations(self) -> int:
-        """Multiply-adds of one position of the output."""
+        """Number of multiply-adds for one position of the output."""
         return self.kernel[0] * self.kernel[1] * self.channels_in * self.channels_out
 
     @property
     def positions(self) -> int:
-        """Positions of the output."""
+        """Number of positions of the output."""
         return self.size[0] * self.size[1]
 
     @cached_property
     def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Zeros before and after the input's rows and columns that the output's windows reach."""
+        """Number of zeros that the windows reach before and after the input's rows, and its columns."""
         ends = [(self.size[axis] - 1) * self.stride[axis] + self.kernel[axis] for axis in (0, 1)]
         after = [max(0, end - self.padding[axis] - self.before[axis]) for axis, end in enumerate(ends)]
         return (self.padding[0], after[0]), (self.padding[1], after[1])
@@ -55,18 +55,18 @@ class Convolution:
         return rows, columns
 
     def starts(self, corners: np.ndarray) -> np.ndarray:
-        """Return where the input that boxes of the output need begins, (mask, 2); it may lie outside."""
+        """Return the first input position that boxes of the output need, (mask, 2); it may lie outside of the input."""
         return corners * self.stride - np.array(self.padding)
 
     def touched(self, boxes: Boxes) -> Boxes:
-        """Return the boxes that boxes of the input would reach in an output without borders."""
+        """Return the boxes that boxes of the input affect in an output without borders."""
         kernel, stride, padding = np.array(self.kernel), np.array(self.stride), np.array(self.padding)
         start = -(-(boxes.corners + padding - kernel + 1) // stride)
-        # A kernel smaller than its stride may reach none of them.
+        # The size may be 0, because a kernel smaller than its stride skips pixels.
         return Boxes(start, np.maximum(0, (boxes.corners + boxes.sizes - 1 + padding) // stride + 1 - start))
 
     def reached(self, boxes: Boxes) -> Boxes:
-        """Return the boxes of the output that boxes of the input reach."""
+        """Return the boxes of the output that boxes of the input affect."""
         touched = self.touched(boxes)
         start = np.maximum(0, touched.corners)
         return Boxes(start, np.maximum(0, np.minimum(self.size, touched.corners + touched.sizes) - start))
@@ -81,22 +81,22 @@ class Boxes:
 
     @cached_property
     def areas(self) -> np.ndarray:
-        """Positions in each, (mask,)."""
+        """Number of positions in each box, (mask,)."""
         return self.sizes.prod(axis=1)
 
     def of(self, members: np.ndarray) -> Boxes:
-        """Return those of some masks."""
+        """Return the boxes of some masks."""
         return Boxes(self.corners[members], self.sizes[members])
 
 
 @dataclass(frozen=True)
 class Held:
-    """Where the values of boxes lie among the rows of a layer: row by row, in rectangles around them.
+    """Places of box values among the rows of a layer: each box lies in a rectangle, stored row by row.
 
     Attributes:
-        corners: (mask, 2) of the rectangles.
-        pitches: (mask,) their widths.
-        first: (mask,) the rows of their first positions.
+        corners: (mask, 2) int64, top and left of the rectangles.
+        pitches: (mask,) int64, widths of the rectangles.
+        first: (mask,) int64, rows of their first positions.
     """
 
     corners: np.ndarray
@@ -119,12 +119,12 @@ def boxes_after(changed: np.ndarray, convolutions: Sequence[Convolution]) -> lis
 
 
 def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], products: int) -> np.ndarray:
-    """Return the multiply-adds that masks take by their boxes, (mask,).
+    """Return the number of multiply-adds of each mask's boxes, (mask,).
 
     Args:
-        boxes: after each layer.
+        boxes: boxes after each layer.
         convolutions: the layers.
-        products: numbers in the product of the last layer's features.
+        products: number of values in the product of the last layer's features.
     """
     total = boxes[-1].areas * (convolutions[-1].channels_out * products)
     for box, convolution in zip(boxes, convolutions, strict=True):
@@ -133,7 +133,7 @@ def operations(boxes: Sequence[Boxes], convolutions: Sequence[Convolution], prod
 
 
 def held_tightly(boxes: Boxes, before: int) -> Held:
-    """Return where boxes lie that follow each other without gaps, after ``before`` rows."""
+    """Return the places of boxes that follow each other without gaps after ``before`` rows."""
     return Held(boxes.corners, boxes.sizes[:, 1], before + _starts(boxes.areas))
 
 
@@ -145,24 +145,23 @@ def positions(boxes: Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> np.ndarray:
-    """Return which rows of a layer's input its positions in boxes take.
+    """Return the input rows that a layer takes for each position in its boxes.
 
-    The input's rows are the positions of the unperturbed input with its margins, and those of the boxes that were
-    computed anew.
+    The input's rows are the positions of the unperturbed input with its margins, then the positions of masks' boxes.
 
     Args:
         convolution: the layer.
-        before: boxes of its input.
-        held: where their values lie.
-        after: boxes of its output.
+        before: boxes of the layer's input.
+        held: places of the input boxes' values.
+        after: boxes of the layer's output.
 
     Returns:
-        (position, tap) int32, positions mask by mask.
+        (position, tap) int32; positions are ordered mask by mask.
     """
     pitch = convolution.before[1] + sum(convolution.margins[1])
-    # Of a position and a tap, the row is a sum of what the vertical and the horizontal direction give. Masks' own rows
-    # come after the unperturbed ones, so that the larger sum is the one that counts; outside of a mask's box in either
-    # direction, its own is negative.
+    # The row of a position and a tap is the sum of a vertical and a horizontal term. A mask's own rows come after the
+    # unperturbed rows, so the maximum of both sums is the row to take. Outside of the mask's box in either direction,
+    # the mask's own sum is negative.
     outside = -(2**30)
     own: list[np.ndarray] = []
     unperturbed: list[np.ndarray] = []
@@ -187,11 +186,11 @@ def taken(convolution: Convolution, before: Boxes, held: Held, after: Boxes) -> 
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:
-    """Return where runs of some lengths start, one after the other."""
+    """Return the starts of consecutive runs of the given lengths."""
     return np.cumsum(counts) - counts
 
 
 def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of ranges, one after the other, and before them which range each is of."""
+    """Return the range of each number, and the numbers of all ranges, one range after the other."""
     which = np.repeat(np.arange(len(counts)), counts)
     return which, np.arange(len(which)) + (starts - _starts(counts))[which]

@@ -1,25 +1,25 @@
-"""Exact incremental evaluation: the policy's outputs under perturbations, from one evaluation of the frame.
+"""Exact incremental evaluation: outputs under perturbations, from one evaluation of the unperturbed frame.
 
-A perturbation changes some pixels of the observation; take the box around them, rows ``[t, u)`` and likewise columns.
+A perturbation changes some pixels of the observation. Their box has the rows ``[t, u)``, and likewise columns.
 Through a convolution with kernel ``k``, stride ``s`` and padding ``p``, followed by a pointwise activation, only the
 output's rows ``[ceil((t + p - k + 1) / s), floor((u - 1 + p) / s) + 1)`` can depend on rows ``[t, u)``. So a box of
-the observation becomes a box of each layer. Outside of it the layer's output is that of the unperturbed frame, which
-is computed once; inside, it is computed anew from the layer before, whose values are the mask's own within its box
-there, and the unperturbed frame's around it. No approximation is made, and nothing outside the boxes is touched.
+the observation becomes a box of each layer. Outside of the box, the layer's output equals the unperturbed frame's,
+which is computed once. Inside, it is computed anew from the layer before: the mask's values in that layer's box, the
+unperturbed frame's values around it. This is exact, and nothing outside of the boxes is computed.
 
 Let ``a`` be the unperturbed frame's features after the last layer, and ``a + d`` a mask's, with ``d`` zero outside the
 last box. The product with the weights ``W`` of the recurrent (or first linear) layer is linear,
 
     W (a + d) + b = (W a + b) + W d,
 
-so it changes by the product of ``d`` inside the box with the columns of ``W`` that meet it. Only what follows it, a few
-hundred numbers a mask, is computed in full.
+so it changes by the product of ``d`` inside the box with the columns of ``W`` that meet it. Only later layers, a
+few hundred numbers for each mask, are computed in full.
 
-The boxes are those of the pixels that really change in a frame, so they are found for each frame
-(``searchlight.saliency.boxes``). The boxes of all masks, of whatever sizes, go through a layer together: the inputs of
-each position in them are gathered, from the mask's own values and the unperturbed frame's, for one product with the
-layer's weights. A mask whose boxes would cost more operations than the whole network does goes through the whole
-network instead, in batches. A mask that changes no pixel takes the unperturbed outputs.
+Boxes enclose only the pixels that change in a frame, so each frame has its own boxes
+(``searchlight.saliency.boxes``). The boxes of all masks, of any sizes, go through a layer together. The inputs of each
+position are gathered from the mask's values and the unperturbed frame's, for one product with the layer's weights.
+A mask whose boxes cost more operations than the whole network goes through the whole network, in batches. A mask that
+changes no pixel takes the unperturbed outputs.
 
 The idea is that of Krypton (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019).
 """
@@ -49,18 +49,18 @@ from searchlight.saliency.boxes import (
 from searchlight.saliency.patches import Gathered, Patches, gathered, seen_with
 from searchlight.saliency.whole_forwards import BATCH, Evaluator, WholeForwards
 
-# What a multiply-add in boxes costs, in those of the whole network, whose memory is used in order.
+# Cost of a multiply-add in boxes, relative to the whole network, which reads memory in order.
 BOX_COST = 1.3
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is computed at a time; no result depends on it but by rounding.
+    """Amounts of work done at a time; results depend on them by rounding alone.
 
     Attributes:
-        masks: whose boxes are worked out together.
-        numbers: gathered for a product.
-        batch: observations in one forward of the whole network.
+        masks: number of masks whose boxes are computed together.
+        numbers: number of values gathered for a product.
+        batch: number of observations in one forward pass of the whole network.
     """
 
     masks: int
@@ -68,7 +68,7 @@ class Limits:
     batch: int
 
 
-# What stays in a core's cache; a GPU wants much work at a time.
+# CPU limits fit a core's cache; GPU limits are large, because a GPU needs much work at a time.
 LIMITS = {
     "cpu": Limits(masks=512, numbers=2**18, batch=BATCH["cpu"]),
     "cuda": Limits(masks=4096, numbers=2**26, batch=BATCH["cuda"]),
@@ -77,12 +77,12 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What the policy makes of an unperturbed observation.
+    """Evaluation of an unperturbed observation by the policy.
 
     Attributes:
         observation: (height, width) float32.
-        layers: of each layer, what it gives: (position, channel), zeros around it where the next layer has margins.
-        product: of the features with the next layer's weights, bias included, (1, product).
+        layers: output of each layer, (position, channel), padded by zeros for the next layer's margins.
+        product: product of the features with the next layer's weights, bias included, (1, product).
     """
 
     observation: np.ndarray
@@ -91,12 +91,12 @@ class Reference:
 
 
 def elu_in_place(layer: Tensor) -> Tensor:
-    """Apply ELU as ``max(x, min(exp(x), 1) - 1)``: as the network's own, bit for bit."""
+    """Apply ELU in place as ``max(x, min(exp(x), 1) - 1)``: bit-identical to the network's own."""
     below = torch.exp(layer).clamp_(max=1).sub_(1)
     return torch.maximum(layer, below, out=layer)
 
 
-# What follows each convolution, by the name that a network gives it.
+# Activations after each convolution, by the name that a policy states.
 ACTIVATIONS = {"elu": elu_in_place}
 
 
@@ -104,7 +104,7 @@ class Engine:
     """The outputs of one factored policy under perturbations, frame by frame."""
 
     def __init__(self, policy: Factored, shape: tuple[int, int]) -> None:
-        """Prepare a policy's weights, on the device where they are, for observations of a height and width."""
+        """Prepare a policy's weights, on their device, for observations of a height and width."""
         self._policy = policy
         self._activation = ACTIVATIONS[policy.activation]
         self._shape = shape
@@ -118,7 +118,7 @@ class Engine:
         ]
         weight, self._product_bias = policy.product
         height, width = self._convolutions[-1].size
-        # (row * column * channel, product): features are in that order here.
+        # (row * column * channel, product), because the engine keeps channels last.
         features = weight.view(len(weight), -1, height, width).permute(2, 3, 1, 0)
         self._product_weight = features.reshape(-1, len(weight))
         self._whole = operations(
@@ -141,7 +141,7 @@ class Engine:
     def respond(
         self, reference: Reference, memory: Memory, patches: Iterable[Patches], count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the policy's outputs for one observation, under each mask and as it is.
+        """Return the policy's outputs for one observation, under each mask and unperturbed.
 
         Arguments and results are those of ``searchlight.saliency.whole_forwards.Evaluator``.
         """
@@ -152,7 +152,7 @@ class Engine:
         return logits, value, reference_logits[0], reference_value[0]
 
     def outputs(self, reference: Reference, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (action,) and the value () of the observation as it is, with a memory of (1, hidden)."""
+        """Return logits (action,) and value () of the unperturbed observation, with a memory of (1, hidden)."""
         logits, value = self.decide(reference.product, memory)
         return logits[0], value[0]
 
@@ -163,10 +163,10 @@ class Engine:
         return logits.cpu().numpy(), value.cpu().numpy()
 
     def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield masks with their products, (mask, product)."""
+        """Yield indices of masks (mask,) and their products (mask, product)."""
         references = {id(reference.observation): reference}
         for some in gathered(patches, self._limits.masks):
-            # Masks may change another observation than the frame's own: the screen by another stretch.
+            # Patches may change a further observation of the frame, such as one scaled by another range.
             changed = references.get(id(some.observation))
             if changed is None:
                 changed = references[id(some.observation)] = self.reference(some.observation)
@@ -175,13 +175,13 @@ class Engine:
             if len(members := np.flatnonzero(wide)):
                 yield some.masks[members], self._by_network(changed, some, members)
             if len(members := np.flatnonzero(~wide)):
-                # Masks whose last boxes span the same rows meet the same weights.
+                # Masks are sorted by the rows of their last boxes, because equal rows meet the same weights.
                 rows = boxes[-1].corners[members, 0] * self._shape[0] + boxes[-1].sizes[members, 0]
                 members = members[np.argsort(rows, kind="stable")]
                 yield some.masks[members], self._by_boxes(changed, some, members, [box.of(members) for box in boxes])
 
     def _by_network(self, reference: Reference, some: Gathered, members: np.ndarray) -> Tensor:
-        """Return the products of masks by whole observations."""
+        """Return the products of masks, (mask, product), by forward passes of whole observations."""
         found = []
         for start in range(0, len(members), self._limits.batch):
             some_members = members[start : start + self._limits.batch]
@@ -192,7 +192,7 @@ class Engine:
         return self._product(torch.cat(found))
 
     def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
-        """Yield what each layer gives for whole observations, (batch, row, column, channel)."""
+        """Yield the output of each layer for whole observations, (batch, row, column, channel)."""
         rows, columns = self._convolutions[0].margins
         seen = self._first_layer(torch.nn.functional.pad(torch.from_numpy(observations), (*columns, *rows)))
         yield seen
@@ -200,14 +200,14 @@ class Engine:
             yield (seen := self._convolved(depth, seen))
 
     def _first_layer(self, seen: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return the first layer of parts of observations, margins included: one product of all their windows."""
+        """Return the first layer of parts of observations, margins included, by one product of all windows."""
         (height, width), (down, right) = self._convolutions[0].kernel, self._convolutions[0].stride
         windows = seen.to(self._device).unfold(1, height, down).unfold(2, width, right).permute(3, 4, 0, 1, 2)
         layer = torch.addmm(self._biases[0], windows.reshape(height * width, -1).t(), self._taps[0], out=out)
         return self._activation(layer).view(*windows.shape[2:], -1)
 
     def _convolved(self, depth: int, seen: Tensor) -> Tensor:
-        """Return what a layer gives for whole inputs, (batch, row, column, channel), in that order."""
+        """Return a layer's output for whole inputs; both are (batch, row, column, channel)."""
         convolution = self._convolutions[depth]
         layer = torch.nn.functional.conv2d(
             seen.permute(0, 3, 1, 2), self._kernels[depth], self._biases[depth], convolution.stride, convolution.padding
@@ -216,11 +216,11 @@ class Engine:
         return self._activation(layer)
 
     def _product(self, features: Tensor) -> Tensor:
-        """Return the product of whole features, (batch, row, column, channel)."""
+        """Return the product (batch, product) of whole features (batch, row, column, channel)."""
         return torch.addmm(self._product_bias, features.reshape(len(features), -1), self._product_weight)
 
     def _by_boxes(self, reference: Reference, some: Gathered, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
-        """Return the products of masks by their boxes after each layer."""
+        """Return the products of masks, (mask, product), by their boxes after each layer."""
         rows, held = self._first_rows(reference, some, members)
         for depth in range(1, len(self._convolutions)):
             index = self._index(taken(self._convolutions[depth], boxes[depth - 1], held, boxes[depth]))
@@ -237,16 +237,16 @@ class Engine:
         return torch.from_numpy(rows).to(self._device)
 
     def _rows(self, reference: Reference, depth: int, count: int) -> tuple[Tensor, Tensor]:
-        """Return the rows that the next layer takes: reference rows, then uninitialised ones for the masks."""
+        """Return the next layer's input: reference rows, then ``count`` uninitialised rows, and a view of those."""
         given = reference.layers[depth] if depth + 1 < len(self._convolutions) else reference.layers[depth][:0]
         rows = given.new_empty(len(given) + count, given.shape[1])
         rows[: len(given)] = given
         return rows, rows[len(given) :]
 
     def _first_rows(self, reference: Reference, some: Gathered, members: np.ndarray) -> tuple[Tensor, Held]:
-        """Return the rows after the first layer, and where those of masks lie.
+        """Return the rows after the first layer, and the positions of the masks' rows among them.
 
-        This layer has one input channel and costs little: it is computed for whole patches, and nothing is gathered.
+        The layer is computed for whole patches without gathering, because its one input channel costs little.
         """
         first = self._convolutions[0]
         held = Held(np.empty((len(members), 2), np.int64), *np.empty((2, len(members)), np.int64))
@@ -275,13 +275,13 @@ class Engine:
         return rows, held
 
     def _product_of_boxes(self, reference: Reference, boxes: Boxes, held: Held, rows: Tensor) -> Tensor:
-        """Return the products of masks: the reference's, and what the features in their boxes change.
+        """Return the products of masks, (mask, product): the reference's plus the changes in their boxes.
 
         Args:
             reference: the unperturbed frame.
-            boxes: after the last layer, in the order of the rows that they span.
-            held: where their positions lie.
-            rows: (row, channel), the features there.
+            boxes: boxes after the last layer, sorted by the rows that they span.
+            held: places of the boxes' positions among ``rows``.
+            rows: (row, channel), the features.
         """
         last, count = self._convolutions[-1], len(boxes.sizes)
         mask, row, column = positions(boxes)
@@ -304,9 +304,9 @@ class Engine:
 
 
 def make_engine(policy: Policy, shape: tuple[int, int]) -> Evaluator:
-    """Return what evaluates a policy under perturbations of observations of a height and width.
+    """Return the evaluator of a policy for observations of a height and width.
 
-    A policy in parts whose activation is known goes through the incremental engine, any other through whole forwards.
+    A ``Factored`` policy with a known activation gets the incremental engine; any other gets whole forwards.
     """
     if isinstance(policy, Factored) and policy.activation in ACTIVATIONS:
         return Engine(policy, shape)
@@ -314,7 +314,7 @@ def make_engine(policy: Policy, shape: tuple[int, int]) -> Evaluator:
 
 
 def geometry(policy: Factored, shape: tuple[int, int]) -> list[Convolution]:
-    """Return what boxes need to know of a policy's convolutions, for observations of a height and width."""
+    """Return the geometry of a policy's convolutions for observations of a height and width."""
     found, before = [], shape
     for one in policy.convolutions:
         kernel, stride, padding = (_pair(given) for given in (one.kernel_size, one.stride, one.padding))
@@ -327,13 +327,13 @@ def geometry(policy: Factored, shape: tuple[int, int]) -> list[Convolution]:
 
 
 def _pair(given: Any) -> tuple[int, int]:
-    """Return a convolution's two sizes, which torch types as any number of them, or as a text."""
+    """Return a convolution's two sizes; torch types them as a text or a tuple of any length."""
     vertical, horizontal = given
     return vertical, horizontal
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:
-    """Return a convolution's bias, (output channel,): zeros where it has none."""
+    """Return a convolution's bias, (output channel,); zeros for a convolution without one."""
     return convolution.bias if convolution.bias is not None else convolution.weight.new_zeros(len(convolution.weight))
 
 

@@ -1,4 +1,4 @@
-"""What all scorers are made of: what each mask hid, weighted by what hiding it did to an output, summed over masks."""
+"""Sums over masks of hidden pixels, weighted by the effect on an output; all scorers are built from them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
     from searchlight.saliency.masks import Masks
 
-# Masks whose weights are dense in memory at a time.
+# Number of masks, and bytes of masks, held as dense arrays at a time.
 DENSE_MASKS = 256
 DENSE_BYTES = 64 * 1024**2
-# Below this part of masked area a sparse product is the faster one.
+# Masks of a lower density use a sparse product, because it is faster for them.
 SPARSE_DENSITY = 0.25
-# Above so many values, a sparse matrix and what it is made from take too much memory.
+# Masks with more values use dense products, because building a sparse matrix takes too much memory.
 SPARSE_VALUES = 4_000_000
-# Outputs of a network that ignores its input differ by up to 2e-6 of their size between masks, from rounding.
+# Rounding threshold: outputs of a network that ignores its input differ by up to 2e-6 of their size.
 ROUNDING = 5e-6
 
 
 class HiddenSums:
-    """Sums over masks, at each pixel, of what a mask hid there times a weight of that mask.
+    """Sums over masks, at each pixel, of the hidden fraction times a weight of the mask.
 
-    Pixels that all masks hide alike have the same sums. They are one cell: a sliding window of 5x5 has 25 times fewer
-    cells than pixels, and all scoring is done on cells.
+    Pixels that every mask hides equally have the same sums and form one cell. Scoring works on cells, because a sliding
+    window with a stride of 5x5 has 25 times fewer cells than pixels.
 
     Attributes:
-        coverage: (cell,) sum of what all masks hid; 1 where no mask hides anything, so that it divides.
+        coverage: (cell,) float64, sum of hidden fractions; 1 if no mask hides the cell, because scorers divide by it.
     """
 
     def __init__(self, masks: Masks) -> None:
@@ -40,7 +40,7 @@ class HiddenSums:
         self._cell_of_pixel = np.arange(height * width)
         if masks.in_memory and masks.density < SPARSE_DENSITY and masks.size < SPARSE_VALUES:
             self._sparse, self._cell_of_pixel = _cells(_sparse_hidden(masks))
-        # Dense weights that fit are made once; others are made again for each run of frames.
+        # Dense masks that fit in memory are made once; others are made again for each run of frames.
         fit = self._sparse is None and 8 * len(masks) * height * width <= DENSE_BYTES
         self._held = [self._hidden(start) for start in range(0, len(masks), DENSE_MASKS)] if fit else None
         coverage = self(np.ones((1, len(masks), 1)))[0, 0]
@@ -63,13 +63,13 @@ class HiddenSums:
         for start in range(0, len(self._masks), DENSE_MASKS):
             stop = min(start + DENSE_MASKS, len(self._masks))
             hidden = self._hidden(start) if self._held is None else self._held[start // DENSE_MASKS]
-            # Frame by frame: a product's rounding may depend on its shape, and frames must not matter.
+            # One product for each frame, because rounding may depend on the product's shape.
             for frame in range(frames):
                 sums[frame] += weights[frame, start:stop].astype(np.float64).T @ hidden
         return sums
 
     def _hidden(self, start: int) -> np.ndarray:
-        """Return what ``DENSE_MASKS`` masks hide, (mask, pixel) float64."""
+        """Return the hidden fractions of ``DENSE_MASKS`` masks, (mask, pixel) float64."""
         stop = min(start + DENSE_MASKS, len(self._masks))
         return 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
 
@@ -79,7 +79,7 @@ class HiddenSums:
 
 
 def _sparse_hidden(masks: Masks) -> sparse.csr_array:
-    """Return what masks hide, (pixel, mask) float64."""
+    """Return the hidden fractions of masks, (pixel, mask) float64."""
     from scipy import sparse
 
     height, width = masks.shape
@@ -96,7 +96,7 @@ def _sparse_hidden(masks: Masks) -> sparse.csr_array:
 
 
 def _cells(hidden: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
-    """Return the distinct rows of a matrix, and which of them each row is."""
+    """Return the distinct rows of a matrix, and for each row the index of its distinct row."""
     numbers: dict[bytes, int] = {}
     first_pixels, cell_of_pixel = [], np.empty(hidden.shape[0], np.int64)
     for pixel, (start, stop) in enumerate(pairwise(hidden.indptr)):
@@ -109,7 +109,7 @@ def _cells(hidden: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
 
 
 def over_own_maximum(maps: np.ndarray) -> np.ndarray:
-    """Divide each map, along the last axis, by its largest absolute value; zeros stay."""
+    """Divide each map, along the last axis, by its largest absolute value; all-zero maps stay zero."""
     largest = np.abs(maps).max(axis=-1, keepdims=True)
     return maps / np.where(largest == 0, 1, largest)
 
@@ -117,15 +117,15 @@ def over_own_maximum(maps: np.ndarray) -> np.ndarray:
 def half_squares(sums: HiddenSums, changes: np.ndarray) -> np.ndarray:
     """Return half the squares of changes (frame, mask, output), summed over outputs: (frame, 1, cell) float64.
 
-    Masks count by how much of a cell they hide.
+    Each mask is weighted by the fraction of a cell that it hides.
     """
     return sums(0.5 * (changes**2).sum(axis=2, keepdims=True)) / sums.coverage
 
 
 def changes_of(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    """Return what masks change in the outputs, (frame, mask, output); what may be the network's rounding is 0.
+    """Return the changes of outputs under masks, (frame, mask, output); changes within rounding are set to 0.
 
-    Otherwise ``scale: frame`` would show rounding as a map, where an agent ignores what is hidden.
+    Otherwise ``scale: frame`` would show rounding as a map if an agent ignores the hidden pixels.
     """
     changes = perturbed - reference[:, None]
     size = np.maximum(np.abs(reference).max(axis=1), 1)[:, None, None]

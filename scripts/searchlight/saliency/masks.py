@@ -1,8 +1,8 @@
 """Perturbation masks: 1 keeps a pixel, 0 hides it.
 
-A set of masks is kept as the box that each mask touches and the values inside it, so that local masks take little
-room and little work. What would take much room (thousands of whole-frame masks) lies in a temporary file and is read
-in pieces, so that a job's memory does not grow with the number of masks.
+Each mask is stored as its box and the values inside it, so that local masks take little memory and little work. Sets
+that are too large for memory (thousands of whole-frame masks) lie in a temporary file, which is read in pieces. So a
+job's memory does not grow with the number of masks.
 
 The perturbers in ``searchlight.saliency.perturbers`` make masks one at a time; any other ``PerturbImage`` of
 xaitk-saliency makes them all at once.
@@ -29,8 +29,8 @@ class Masks:
 
     Attributes:
         shape: height and width of the masks.
-        boxes: (mask, 4) int64: top, bottom, left, right (bottom and right excluded) of what each mask changes;
-            all zero for a mask that keeps everything.
+        boxes: (mask, 4) int64: top, bottom, left, right (bottom and right excluded) of the pixels that each mask
+            hides, fully or in part; all zero for a mask that keeps everything.
         binary: whether all values are 0 or 1.
     """
 
@@ -69,12 +69,12 @@ class Masks:
 
     @property
     def density(self) -> float:
-        """How much of all masks' area lies in their boxes, 0 to 1."""
+        """Fraction of all masks' area that lies in their boxes, 0 to 1."""
         return self.size / max(1, len(self) * self.shape[0] * self.shape[1])
 
     @property
     def covered(self) -> np.ndarray:
-        """Which pixels at least one mask hides, if only in part, (height, width) bool."""
+        """Pixels that at least one mask hides, fully or in part, (height, width) bool."""
         covered = np.zeros(self.shape, bool)
         for index, (top, bottom, left, right) in enumerate(self.boxes.tolist()):
             covered[top:bottom, left:right] |= self.values(index) < 1
@@ -82,7 +82,7 @@ class Masks:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the values are held in memory, so that reading them is free."""
+        """Whether the values are in memory, where reading them costs nothing."""
         return self._file is None
 
     def values(self, index: int) -> np.ndarray:
@@ -92,13 +92,13 @@ class Masks:
         return self._read(int(start), int(stop)).reshape(bottom - top, right - left)
 
     def patches(self, indices: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Return some masks inside given boxes of one size, (mask, height, width) float32, 1 where they keep."""
+        """Return masks inside given boxes of one size, (mask, height, width) float32; 1 keeps a pixel."""
         tops, lefts = boxes[:, 0], boxes[:, 2]
         height, width = boxes[0, 1] - boxes[0, 0], boxes[0, 3] - boxes[0, 2]
         patches = np.ones((len(indices), height, width), np.float32)
         for patch, index, top, left in zip(patches, indices, tops, lefts, strict=True):
             own = self.boxes[index]
-            # Only what lies in both boxes: the given one may cut off a part of the mask that is never looked at.
+            # The given box may be smaller than the mask's own, because the agent may not see all of the mask.
             upper, lower = max(own[0], top), min(own[1], top + height)
             first, last = max(own[2], left), min(own[3], left + width)
             if upper < lower and first < last:
@@ -114,7 +114,7 @@ class Masks:
 
     def _spill(self, held: list[np.ndarray]) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="searchlight-masks-")  # noqa: SIM115  lives with the object
+            self._file = tempfile.TemporaryFile(prefix="searchlight-masks-")  # noqa: SIM115  open as long as the object
         for values in held:
             self._file.write(values.tobytes())
         held.clear()
@@ -131,11 +131,11 @@ def make_masks(perturber: dict[str, dict[str, Any]], image: np.ndarray) -> Masks
 
     Args:
         perturber: ``{NAME: {argument: value}}`` as ``searchlight.saliency.plugins.check`` returns it.
-        image: an image of that shape, (height, width) or (height, width, channel); xaitk's perturbers look only at
-            its shape.
+        image: an image of that shape, (height, width) or (height, width, channel); xaitk's perturbers use its shape
+            alone.
 
     Raises:
-        SearchlightError: the plug-in cannot be built, or what it makes are no masks of that shape.
+        SearchlightError: the plug-in cannot be built, or its result is not a set of masks of that shape.
     """
     ((name, arguments),) = perturber.items()
     shape = (image.shape[0], image.shape[1])
@@ -152,7 +152,7 @@ def masks_of(spec: dict[str, Any], preprocessing: Preprocessing) -> Masks:
 
 
 def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Return a plug-in's masks as an array; raise where shape, type or values are wrong."""
+    """Return a plug-in's masks as an array; raise an error if shape, type or values are wrong."""
     allowed = f"(1 or more, {shape[0]}, {shape[1]})"
     try:
         masks = np.asarray(made)
@@ -165,7 +165,7 @@ def _checked(name: str, made: Any, shape: tuple[int, int]) -> np.ndarray:
     if masks.ndim != 3 or masks.shape[1:] != shape or not len(masks):
         raise SearchlightError(f"{name}: found masks of the shape {masks.shape}, allowed: {allowed}")
     low, high = masks.min(), masks.max()
-    if not (low >= 0 and high <= 1):  # not a number is neither
+    if not (low >= 0 and high <= 1):  # NaN fails both comparisons
         raise SearchlightError(
             f"{name}: found masks with values from {low:g} to {high:g}, allowed: 0 (hides) to 1 (keeps)"
         )

@@ -1,4 +1,4 @@
-"""What masks change in an observation, as patches of it: together, inside of a whole, and inside of parts."""
+"""Patches: changes that masks make in an observation, grouped and written into whole or partial observations."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from searchlight.crops import crops
 
 @dataclass(frozen=True)
 class Patches:
-    """What some masks change in an observation; masks that change nothing are left out.
+    """Changes that masks make in an observation; masks that change nothing are left out.
 
     Attributes:
-        observation: (height, width) float32, what is changed: the unperturbed one, or another one of the frame.
-        masks: (n,) their indices.
+        observation: (height, width) float32, before the change: the unperturbed or another observation of the frame.
+        masks: (n,) indices of the masks.
         boxes: (n, 4) top, bottom, left and right of the pixels that change.
         corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the observation from there on; as large as the largest box.
+        values: (n, height, width) float32, the changed observation from that corner on; the largest box sets the size.
     """
 
     observation: np.ndarray
@@ -30,14 +30,14 @@ class Patches:
 
 
 class Gathered:
-    """Masks that change one observation.
+    """Masks that change the same observation.
 
     Attributes:
         observation: (height, width) float32.
-        masks: (n,) their indices.
+        masks: (n,) indices of the masks.
         boxes: (n, 4) top, bottom, left, right of the pixels that change.
-        parts: the patches that they are of.
-        part, place: (n,) which of the parts each is of, and where in it.
+        parts: the patches of these masks.
+        part, place: (n,) index of each mask's part, and its position in that part.
     """
 
     def __init__(self, parts: list[Patches]) -> None:
@@ -49,7 +49,7 @@ class Gathered:
         self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
 
     def write(self, seen: np.ndarray, members: np.ndarray) -> None:
-        """Change whole observations, (mask, height, width) float32, in place, by a mask each."""
+        """Write the patch of one mask into each whole observation, (mask, height, width) float32, in place."""
         for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
             patches = self.parts[part]
             (top, left), values = patches.corners[place], patches.values[place]
@@ -59,14 +59,14 @@ class Gathered:
 def seen_with(
     observation: np.ndarray, patches: Patches, place: np.ndarray, starts: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Return parts of the observation with some of the patches in them, zeros beyond its borders.
+    """Return parts of the observation with patches written into them; pixels beyond its borders are zero.
 
     Args:
         observation: (height, width) float32.
-        patches: whose pixels are seen.
-        place: (n,) which of them.
-        starts: (n, 2) where each part begins; it may lie outside.
-        size: of the parts.
+        patches: patches to write.
+        place: (n,) index of the patch in each part.
+        starts: (n, 2) row and column of each part's first pixel; it may lie outside of the observation.
+        size: height and width of the parts.
 
     Returns:
         (n, *size) float32.
@@ -79,7 +79,7 @@ def seen_with(
     seen = crops(padded, starts + before, size)
     shifts = patches.corners[place] - starts
     height, width = patches.values.shape[1:]
-    # A patch begins at one of as many places in its part as the first layer's stride has pixels.
+    # Shifts take few values: as many in each direction as the first layer's stride has pixels.
     for down, right in set(map(tuple, shifts.tolist())):
         alike = np.flatnonzero((shifts == (down, right)).all(axis=1))
         rows, columns = slice(max(0, down), max(0, down + height)), slice(max(0, right), max(0, right + width))
@@ -89,7 +89,7 @@ def seen_with(
 
 
 def gathered(patches: Iterable[Patches], count: int) -> Iterator[Gathered]:
-    """Yield masks of one observation each, about ``count`` at a time."""
+    """Yield groups of about ``count`` masks; all masks of a group change the same observation."""
     waiting: dict[int, list[Patches]] = {}
     for found in patches:
         parts = waiting.setdefault(id(found.observation), [])

@@ -1,8 +1,7 @@
 """The agent's outputs under every mask, block by block: the only step that runs the network again.
 
-The frame is the unit of arithmetic. What is computed for a frame depends on that frame, on the agent's memory there,
-and with ``fill: background`` on the episode's background. So results are bit-identical for any block size and number of
-jobs.
+The frame is the unit of arithmetic. A frame's results depend on that frame, on the agent's memory there, and with
+``fill: background`` on the episode's background. So results are bit-identical for any block size and number of jobs.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from searchlight.store.blocks import frames_of
 from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
 
 TOLERANCE = 1e-4
-# Masks in one chunk of the store along that axis, and outputs in memory at a time.
+# Masks in one chunk of the store, and outputs in memory at a time.
 CHUNK_MASKS = 2**14
 RUN_OUTPUTS = 2**21
 
@@ -52,22 +51,21 @@ def perturb_block(
     Args:
         policy_path: safetensors written by ``searchlight.agents.checkpoint``.
         episode_path: store written by ``searchlight.agents.rollout``.
-        output: path of the store to write. What the network gives for each action, under the name that the attribute
-            ``output`` says, such as ``logits``: (time, mask, action_index); ``value`` (time, mask); the same for the
-            unperturbed frames, ``reference_logits`` (time, action_index) and ``reference_value`` (time,); all float32;
-            and ``effective_masks`` (time,), how many masks change what the agent sees. A block past the episode's end
-            is empty. The attribute ``hidden_by`` says the fill in words, ``unchanged_because`` why masks may change
-            nothing.
+        output: path of the store to write. The network's outputs are (time, mask, action_index); the attribute
+            ``output`` holds their name, such as ``logits``. ``value`` is (time, mask). The unperturbed outputs are
+            ``reference_logits`` (time, action_index) and ``reference_value`` (time,). All of these are float32.
+            ``effective_masks`` (time,) int64 counts the masks that change the agent's observation. A block past the
+            episode's end is empty. The attribute ``hidden_by`` describes the fill in words; ``unchanged_because``
+            gives the reason why masks may change nothing.
         perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
         block: index of the block.
         block_size: frames in a block.
-        background_path: store written by ``searchlight.saliency.background``, for fills that have a window.
-        threads: of torch, in one job.
+        background_path: store written by ``searchlight.saliency.background``; only for fills with a window.
+        threads: number of torch's threads.
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        SearchlightError: there is no such device, or a frame's recorded outputs are not those that the policy gives
-            for it.
+        SearchlightError: the device does not exist, or the policy does not reproduce a frame's recorded outputs.
     """
     torch.set_num_threads(threads)
     policy = _on_device(load_policy(policy_path), device)
@@ -127,7 +125,7 @@ def perturb_block(
 
 
 class _Counted:
-    """Patches on their way to the engine; ``masks`` is of how many masks they were so far."""
+    """An iterator over patches; ``masks`` counts the masks of the patches that it has yielded."""
 
     def __init__(self, patches: Iterable[Patches]) -> None:
         self._patches = patches
@@ -145,7 +143,7 @@ def _on_device(policy: Policy, device: str) -> Policy:
             raise SearchlightError(
                 f"config: device: found 'cuda', but PyTorch {torch.__version__} sees no GPU here, allowed: cpu"
             )
-        # Full precision and one order of sums, so that a result is that of the CPU and of any other run.
+        # Full precision and a fixed order of sums make results repeatable, and equal to the CPU's but for rounding.
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     return policy.to(device)
@@ -156,7 +154,7 @@ def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
 
 
 def _check_recorded(expected: Iterable[np.ndarray], recorded: Mapping[str, np.ndarray], where: str) -> None:
-    """Check the invariant that the store holds what the policy computes from it: outputs and value by their names.
+    """Check that the recorded outputs and value are those that the policy computes from the recorded frame.
 
     Raises:
         SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.

@@ -1,11 +1,11 @@
-"""What the agent would have seen under each mask, as patches of its observation.
+"""Perturbed observations: the agent's observation under each mask, as patches.
 
 A mask changes a box of the image (the screen, or the observation). Only that box is blended with the fill, and only
-what it reaches in the observation is prepared again; a mask under which the observation stays as it is takes no
-further part.
+the part of the observation that depends on it is prepared again. A mask that leaves the observation unchanged is
+skipped.
 
-Geometry, and what parts of the screen become, are the preprocessing's; it may name further observations that are
-changed, such as the unperturbed screen by another range.
+The preprocessing maps boxes and parts of the screen to the observation. It may return patches of a further
+observation, such as the unperturbed screen scaled by another range.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from searchlight.saliency import fills
 from searchlight.saliency.masks import masks_of
 from searchlight.saliency.patches import Patches
 
-# Pixels that are blended at a time: bounds a job's memory whatever the number and the size of the masks.
+# Pixels blended at a time: they bound a job's memory for any number and size of masks.
 MAX_PIXELS = 2**17
-# Boxes of masks are enlarged by up to this factor, in each direction, to be of a common size.
+# Boxes are enlarged by up to this factor, in each direction, because fewer sizes give fewer groups.
 MERGED = 1.25
 
 
@@ -33,10 +33,10 @@ class _Group:
     """Masks whose boxes in the image have one size.
 
     Attributes:
-        indices: (n,) of the masks.
-        boxes: (n, 4) top, bottom, left and right of what they change in the image.
-        corners: (n, 2) row and column of the first observed pixel that each reaches.
-        values: (n, height, width) float32, the masks there; None where they are read when they are used.
+        indices: (n,) indices of the masks.
+        boxes: (n, 4) top, bottom, left and right of the pixels that they change in the image.
+        corners: (n, 2) row and column of the first observed pixel that depends on each box.
+        values: (n, height, width) float32, the masks in their boxes; None if each use reads them from the file.
     """
 
     indices: np.ndarray
@@ -52,11 +52,11 @@ class _Group:
 
 
 class Perturbation:
-    """A perturbation of the config, ready for any number of frames: its masks are made once.
+    """A perturbation of the config, ready for any number of frames, because its masks are made once.
 
     Attributes:
-        preprocessing: the agent's.
-        masks: what hides.
+        preprocessing: the agent's preprocessing.
+        masks: the perturber's masks.
     """
 
     def __init__(self, spec: dict[str, Any], preprocessing: Preprocessing) -> None:
@@ -64,7 +64,7 @@ class Perturbation:
 
         Args:
             spec: ``space``, ``perturber`` and ``fill`` of the config, in plain types.
-            preprocessing: the agent's, for the episode's screens.
+            preprocessing: the agent's preprocessing of the episode's screens.
         """
         self.preprocessing = preprocessing
         self._fill = fills.build(spec["fill"])
@@ -75,16 +75,15 @@ class Perturbation:
     def patches(
         self, screen: np.ndarray, frame: PreparedFrame, background: np.ndarray | None = None
     ) -> Iterator[Patches]:
-        """Yield what the masks change in the observation.
+        """Yield the changes that the masks make in the observation.
 
         Args:
             screen: (H, W, 3) uint8.
-            frame: the screen, prepared.
-            background: (H, W, 3) uint8, what is usually there; for fills that have a window alone.
+            frame: the prepared screen.
+            background: (H, W, 3) uint8, the background of the frame; only for fills with a window.
 
         Yields:
-            Patches in an order that depends on the masks and this frame alone. A mask that is in none of them changes
-            nothing.
+            Patches, in an order that depends on the masks and this frame alone. A mask without a patch changes nothing.
         """
         image = screen if self._on_screen else frame.observation
         fill = self._fill(self._scene(image, frame, background))
@@ -108,15 +107,15 @@ class Perturbation:
                 yield from _changed(found.observation, members, found.corners, seen, found.values, found.everywhere)
 
     def _scene(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> fills.Scene:
-        """Return what the fill may look at."""
-        given = cast("np.ndarray", background)  # only fills that have been given one ask for it
+        """Return the images that the fill may use."""
+        given = cast("np.ndarray", background)  # only fills with a window use it
         if not self._on_screen:
             return fills.Scene(image, image, lambda: frame.observe_other(given))
         top, bottom, left, right = self.preprocessing.seen
         return fills.Scene(image, image[top:bottom, left:right], lambda: given)
 
     def _make_groups(self) -> Iterator[_Group]:
-        # Boxes of the observation; in the observation itself, they are the masks' own.
+        # Boxes of the observation; in observation space they are the masks' own boxes.
         reached = self.preprocessing.reached(self.masks.boxes) if self._on_screen else self.masks.boxes.copy()
         for axis, limit in enumerate(self.preprocessing.shape):
             sizes = _merged(reached[:, 2 * axis + 1] - reached[:, 2 * axis])
@@ -137,12 +136,12 @@ class Perturbation:
 
 
 def _cut(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Return parts of an image as ``crops`` does; identical ones are cut out once, and broadcast."""
+    """Return parts of an image as ``crops`` does; identical parts are cut out once and broadcast."""
     return crops(image, corners[:1] if (corners == corners[0]).all() else corners, size)
 
 
 def _merged(sizes: np.ndarray) -> np.ndarray:
-    """Return sizes of boxes, those a little below others raised to them: fewer groups, which have a cost each."""
+    """Return box sizes rounded up to slightly larger ones that occur, because each distinct size costs a group."""
     found = np.unique(sizes)
     raised = found.copy()
     for index in range(len(found) - 2, -1, -1):
@@ -152,14 +151,15 @@ def _merged(sizes: np.ndarray) -> np.ndarray:
 
 
 def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) -> np.ndarray:
-    """Hide parts of images, as xaitk does: ``mask * image + (1 - mask) * fill``; uint8 by truncation.
+    """Blend images with a fill, as xaitk does: ``mask * image + (1 - mask) * fill``; uint8 is truncated.
 
-    A pixel whose fill equals it stays as it is, whatever the mask: truncation could make it darker by a level, and of
-    real numbers ``image + (1 - mask) * (fill - image)`` is computed, since the other form may differ in the last bit.
+    A pixel that equals its fill stays unchanged under any mask. For uint8 this is a separate step, because truncation
+    could make the pixel darker by a level. For floats, ``image + (1 - mask) * (fill - image)`` is computed, because the
+    other form may differ in the last bit.
 
     Args:
         image: (n, height, width) or (n, height, width, channel); n may be 1, for all masks.
-        fill: of the same dtype, and of the same shape or one that broadcasts to it.
+        fill: of the same dtype, and of a shape that broadcasts to the images'.
         masks: (n, height, width) float32.
         binary: whether the masks are all 0 or 1.
 
@@ -182,7 +182,7 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
 
 
 def _touched(differs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return which boxes hold a pixel that differs.
+    """Return which boxes contain a pixel that differs, (n,) bool.
 
     Args:
         differs: (height, width) or (height, width, channel) bool.
@@ -190,7 +190,7 @@ def _touched(differs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """
     if differs.ndim == 3:
         differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
-    # How many differ above and left of each corner.
+    # Number of differing pixels above and left of each corner (a summed-area table).
     counts = np.zeros((differs.shape[0] + 1, differs.shape[1] + 1), np.int32)
     differs.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, out=counts[1:, 1:])
     top, bottom, left, right = boxes.T
@@ -205,9 +205,9 @@ def _changed(
     after: np.ndarray,
     all_change: bool = False,
 ) -> Iterator[Patches]:
-    """Yield, of patches (n, height, width) at ``corners``, those that change, cut to the largest change.
+    """Yield the patches (n, height, width) at ``corners`` that change the observation, cut to the largest change.
 
-    With ``all_change``, none is left out; the box of one that is as before is the whole patch.
+    With ``all_change``, unchanged patches are kept too, and the box of an unchanged patch is the whole patch.
     """
     differs = before != after
     rows, columns = differs.any(axis=2), differs.any(axis=1)
@@ -229,7 +229,7 @@ def _changed(
     size = (boxes[:, 1::2] - boxes[:, ::2]).max(axis=0)
     if tuple(size) != (height, width):
         starts = np.minimum(boxes[:, ::2], corners + (np.array([height, width]) - size))
-        # All patches below each other are one image to cut from.
+        # Stacked vertically, all patches form one image, from which one call cuts.
         below = np.arange(len(masks))[:, None] * (height, 0)
         after = crops(after.reshape(-1, width), starts - corners + below, tuple(size.tolist()))
         corners = starts

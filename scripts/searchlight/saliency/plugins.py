@@ -1,8 +1,8 @@
-"""The perturbers and scorers that a config may name: the project's own, and all others of xaitk-saliency.
+"""Perturbers and scorers that a config may name: the project's own, and all others of xaitk-saliency.
 
-The project's own are in ``searchlight.saliency.perturbers`` and ``searchlight.saliency.scorers``; a config that names
-them alone is checked without importing xaitk. Any other plug-in of xaitk's ``PerturbImage`` and
-``GenerateClassifierConfidenceSaliency`` interfaces is found by its name and run as it is.
+The project's own are in ``searchlight.saliency.perturbers`` and ``searchlight.saliency.scorers``. A config that names
+only these is checked without importing xaitk. Any other plug-in of xaitk's ``PerturbImage`` and
+``GenerateClassifierConfidenceSaliency`` interfaces is found by its name and runs unchanged.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from searchlight import registry
 from searchlight.errors import SearchlightError, one_line
 
-# They need one fill per colour and give masks of another rank: left to a later version.
+# Unsupported, because they need one fill for each colour and their masks have another rank.
 UNSUPPORTED = {"MCRISEGrid", "MCRISEScoring"}
 
 
 def xaitk_classes(kind: str) -> dict[str, type]:
-    """Return every xaitk-saliency class of a kind, ``perturber`` or ``scorer``, that can be imported, by name."""
+    """Return the importable xaitk-saliency classes of a kind, ``perturber`` or ``scorer``, by name."""
     with _quiet():
         import xaitk_saliency.impls.gen_classifier_conf_sal.squared_difference_scoring  # noqa: F401  no entry point
         from xaitk_saliency import GenerateClassifierConfidenceSaliency, PerturbImage
@@ -32,7 +32,7 @@ def xaitk_classes(kind: str) -> dict[str, type]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what the discovery of plug-ins says of optional packages that are not there."""
+    """Silence warnings and logs, because plug-in discovery reports every optional package that is missing."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -47,7 +47,7 @@ def build(kind: str, name: str, arguments: dict[str, Any]) -> Any:
     """Return an instance of an xaitk-saliency plug-in.
 
     Raises:
-        SearchlightError: there is no plug-in of that name, or it does not take these arguments.
+        SearchlightError: no plug-in has that name, or the plug-in does not take these arguments.
     """
     classes = xaitk_classes(kind)
     if name not in classes:

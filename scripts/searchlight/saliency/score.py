@@ -1,10 +1,10 @@
-"""From responses to saliency maps: cheap, and without the network.
+"""Saliency maps from responses: cheap, because the network does not run again.
 
-The scorers in ``searchlight.saliency.scorers`` are computed for all outputs at once; any other plug-in of
+The scorers in ``searchlight.saliency.scorers`` are computed for all outputs at once. Any other plug-in of
 xaitk-saliency runs through xaitk's interface.
 
-A map of the actor is the sum of its outputs' absolute maps, a map of the critic the absolute of its one, as in the
-XAITK notebook. A map with no signal is zeros.
+As in the XAITK notebook, an actor map is the sum of the absolute maps of the actor's outputs. A critic map is the
+absolute map of the critic's one output. A map without signal is all zeros.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def make_scorer(scorer: dict[str, dict[str, Any]], masks: Masks) -> Scorer:
 
     Args:
         scorer: ``{NAME: {argument: value}}`` as ``searchlight.saliency.plugins.check`` returns it.
-        masks: those of the perturbation.
+        masks: masks of the perturbation.
 
     Returns:
         A function of reference outputs (frame, output) and perturbed outputs (frame, mask, output) that returns one
@@ -79,15 +79,15 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
 
     Args:
         responses_path: store written by ``searchlight.saliency.perturb``.
-        output: path of the store to write: ``actor`` and ``critic``, (time, y, x) float32 as the scorer gives
-            them, in the perturbed image's own size, ``actor_peak`` and ``critic_peak`` (time,) float32, their
-            largest values, and ``effective_masks`` as the responses have them. The attribute
-            ``coverage`` is the part of the pixels that the agent sees which some mask hides; ``caution`` is what to
-            know of the scorer's maps, where there is something.
-        scorer: of the config.
+        output: path of the store to write. ``actor`` and ``critic`` (time, y, x) float32 are the unscaled maps, of
+            the perturbed image's size. ``actor_peak`` and ``critic_peak`` (time,) float32 are their largest values.
+            ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the fraction
+            of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's ``CAUTION``,
+            if it has one.
+        scorer: scorer of the config.
 
     Raises:
-        SearchlightError: a plug-in cannot be built, or makes no masks or no maps.
+        SearchlightError: a plug-in cannot be built, or its masks or maps are invalid.
     """
     with load(responses_path) as responses, create(output) as writer:
         perturbation = responses.attributes["perturbation"]

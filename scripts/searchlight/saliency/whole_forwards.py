@@ -1,4 +1,4 @@
-"""Whole forwards: the policy's outputs under perturbations by its whole network, for a policy of any kind."""
+"""Whole forwards: one pass through the whole network for each mask, for a policy of any kind."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ import torch
 from searchlight.agents.policy import Memory, Policy
 from searchlight.saliency.patches import Patches, gathered
 
-# Observations in one forward, by the kind of device.
+# Observations in one forward pass, by device type.
 BATCH = {"cpu": 8, "cuda": 512}
 
 
 class Evaluator(Protocol):
-    """What evaluates a policy under perturbations: the engine, or whole forwards."""
+    """Interface of the incremental engine and of whole forwards: a policy's outputs under perturbations."""
 
     def reference(self, observation: np.ndarray) -> Any:
-        """Return what the other methods need of the unperturbed observation, (height, width) float32."""
+        """Evaluate the unperturbed observation, (height, width) float32; the other methods take the result."""
 
     def outputs(self, reference: Any, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (action,) and the value () of the observation as it is, with a memory of (1, hidden)."""
+        """Return logits (action,) and value () of the unperturbed observation, with a memory of (1, hidden)."""
 
     def respond(
         self, reference: Any, memory: Memory, patches: Iterable[Patches], count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the policy's outputs for one observation, under each mask and as it is.
+        """Return the policy's outputs for one observation, under each mask and unperturbed.
 
         Args:
-            reference: the observation, as ``reference`` returned it.
+            reference: result of ``reference`` for the observation.
             memory: arrays of (1, hidden).
-            patches: what the masks change in the observation, or in another one of the frame; masks that are in none
-                take the reference's output exactly.
+            patches: changes that masks make in this observation, or in another observation of the same frame. A mask
+                without a patch takes exactly the reference output.
             count: number of masks.
 
         Returns:
-            Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (); all
+            Logits (mask, action) and value (mask,) under each mask; reference logits (action,) and value (). All are
             float32.
         """
 
 
 class WholeForwards:
-    """The same outputs by forwards of the whole network: for any policy, and what the engine must equal."""
+    """Outputs by forward passes of the whole network: for any policy, and the reference for the engine."""
 
     def __init__(self, policy: Policy, batch: int | None = None) -> None:
-        """Take a policy; ``batch`` is how many observations go through it at a time."""
+        """Take a policy; ``batch`` is the number of observations in one forward pass."""
         self._policy = policy
         self._device = next(iter(policy.parameters())).device if isinstance(policy, torch.nn.Module) else "cpu"
         self._batch = batch or BATCH[torch.device(self._device).type]
 
     def reference(self, observation: np.ndarray) -> np.ndarray:
-        """Return the observation itself, which is all that whole forwards take."""
+        """Return the observation itself, because whole forwards prepare nothing."""
         return observation
 
     def outputs(self, reference: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (action,) and the value () of the observation as it is."""
+        """Return logits (action,) and value () of the unperturbed observation."""
         logits, value = self._forward(reference[None], memory)
         return logits[0], value[0]
 
     def respond(
         self, reference: np.ndarray, memory: Memory, patches: Iterable[Patches], count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the policy's outputs under each mask and as it is."""
+        """Return the policy's outputs under each mask and unperturbed."""
         reference_logits, reference_value = self.outputs(reference, memory)
         logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
         for some in gathered(patches, self._batch):
@@ -75,7 +75,7 @@ class WholeForwards:
         return logits, value, reference_logits, reference_value
 
     def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (n, action) and the values (n,) of whole observations (n, height, width)."""
+        """Return logits (n, action) and values (n,) of whole observations (n, height, width)."""
         given = {name: array.to(self._device).expand(len(seen), -1) for name, array in memory.items()}
         logits, value, _ = self._policy.step(torch.from_numpy(seen)[:, None].to(self._device), given)
         return logits.cpu().numpy(), value.cpu().numpy()

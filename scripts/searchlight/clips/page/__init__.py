@@ -1,6 +1,6 @@
-"""A clip's page: one HTML file that plays its videos in step, without a server or an outside address.
+"""A clip's page: one HTML file that plays its videos in step, without a server or the internet.
 
-The videos are inside the file, so that it can be mailed, and opened from a report.
+The file contains the videos, so that it can be mailed and opened from a report.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from searchlight.store.records import mark
 from searchlight.store.zarr import Reader, load
 
 TEMPLATE = Path(__file__).with_name("page.html")
-# What the page shows beside the game; the other layers are for slides.
+# Layers that the page shows beside the game; the others are for slides.
 SHOWN = ("actor", "critic", "both")
 
 
@@ -38,15 +38,15 @@ def write_page(
     """Write the page of a clip.
 
     Args:
-        clip_paths: the clip's store by each method.
+        clip_paths: the clip's store for each method.
         gameplay: video of the game.
         videos: for each method, the videos of ``LAYERS``.
         output: path of the page.
-        clip: its name in the config.
-        methods: their names in the config.
-        gains: what the videos multiply each method's maps by.
-        fps: frames a second of the videos.
-        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` where both are in one frame.
+        clip: name of the clip in the config.
+        methods: names of the methods in the config.
+        gains: factor of each method's maps in the videos.
+        fps: frames per second of the videos.
+        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` in the layer that shows both.
     """
     pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
     with load(clip_paths[0]) as store:
@@ -71,7 +71,7 @@ def write_page(
         "data": json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"),
         "videos": blocks,
     }
-    # All at once, so that what was filled in is not searched again.
+    # One substitution fills all places, so that inserted text is not searched again.
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))
     write_text(output, f"{text}<!-- {mark().decode()} -->\n")
 
@@ -95,7 +95,7 @@ def _describe(path: str | Path, clip: str, fps: float) -> dict[str, Any]:
 
 
 def _outputs(store: Reader) -> dict[str, Any]:
-    """Return what the network gives for each action as it is shown: by its array, or by one that is made of it."""
+    """Return the network's outputs for each action: the array itself, or the array that its ``shown_as`` names."""
     given = store.attributes["output"]
     shown = store.about(given).get("shown_as", given)
     values, bounds = store.read(shown), store.about(shown).get("valid_range")

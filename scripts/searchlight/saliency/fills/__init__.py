@@ -1,13 +1,13 @@
-"""Fills: what hidden pixels are replaced by. A registry (``searchlight.registry``).
+"""Fills: the values that replace hidden pixels. A registry (``searchlight.registry``).
 
-A member has ``Arguments``; ``FORM``, how a config says it, in words; and ``image(scene, arguments)``, which returns the
-fill of a ``Scene``: an image of its size and type, or one level or colour. It may have
+A member has ``Arguments``; ``FORM``, the form that a config writes; and ``image(scene, arguments)``. ``image`` returns
+the fill of a ``Scene``: an image of its size and type, or one level or colour. A member may have
 
-- ``SHORT``: the types of the values that are short for it, such as numbers;
-- ``refusal(arguments, space)``: why it does not go with a space, in words, or None where it does;
-- ``window(arguments)``: what the background that it uses is drawn from (``searchlight.saliency.background``);
-- ``words(arguments)``: what pages call it, where its name and its arguments say too little;
-- ``UNCHANGED``: why masks may change nothing, where that needs more words.
+- ``SHORT``: types of the values that stand for this fill in a config, such as numbers;
+- ``refusal(arguments, space)``: the reason why a space does not allow the fill, or None if it does;
+- ``window(arguments)``: decisions that the background is drawn from (``searchlight.saliency.background``);
+- ``words(arguments)``: the fill's name on pages, if its name and its arguments are unclear;
+- ``UNCHANGED``: the reason why masks may change nothing, if ``words`` does not explain it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FOLDER = "saliency/fills"
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fill may look at.
+    """Images that a fill may use.
 
     Attributes:
-        image: what is perturbed: the screen, (H, W, 3) uint8, or the observation, (height, width) float32.
-        seen: the part of it that the agent sees.
-        background: returns what is usually there, an image like ``image``; for fills with a ``window`` alone.
+        image: the image to perturb: the screen, (H, W, 3) uint8, or the observation, (height, width) float32.
+        seen: the part of the image that the agent sees.
+        background: returns the background, an image like ``image``; only for fills with a ``window``.
     """
 
     image: np.ndarray
@@ -42,11 +42,11 @@ def check(spec: Any, space: str | None = None) -> dict[str, dict[str, Any]]:
     """Return a fill of the config as ``{NAME: {argument: value}}``, complete and in plain types.
 
     Args:
-        spec: what the config says.
-        space: ``screen`` or ``observation``; None where it is not known.
+        spec: fill as the config states it.
+        space: ``screen`` or ``observation``; None if it is unknown.
 
     Raises:
-        SearchlightError: there is no such fill, its arguments are wrong, or it does not go with the space.
+        SearchlightError: the fill does not exist, its arguments are wrong, or the space does not allow it.
     """
     try:
         chosen = _choose(spec)
@@ -63,20 +63,20 @@ def check(spec: Any, space: str | None = None) -> dict[str, dict[str, Any]]:
 
 
 def build(spec: Any) -> Callable[[Scene], np.ndarray]:
-    """Return the function that makes a fill of the config for a scene."""
+    """Return a function that makes the fill's image for a scene."""
     chosen = _choose(spec)
     return lambda scene: chosen.module.image(scene, chosen.arguments)
 
 
 def window(spec: Any) -> int | Literal["episode"] | None:
-    """Return what a fill's background is drawn from: decisions around a frame, or ``episode``; None without one."""
+    """Return the window of a fill's background: decisions around a frame, ``episode``, or None without a background."""
     chosen = _choose(spec)
     of_member = chosen.get("window")
     return None if of_member is None else of_member(chosen.arguments)
 
 
 def described(spec: Any) -> dict[str, str]:
-    """Return, as attributes of stores, what people call a fill, and why masks may change nothing by it."""
+    """Return a fill's description, and the reason why masks may change nothing, as attributes of stores."""
     chosen = _choose(spec)
     values = [f"{value:g}" if isinstance(value, float) else str(value) for _, value in chosen.arguments]
     words = chosen.get("words", lambda _: " ".join([chosen.name, *values]))(chosen.arguments)
@@ -84,7 +84,7 @@ def described(spec: Any) -> dict[str, str]:
 
 
 def _choose(spec: Any) -> registry.Chosen:
-    """Return the fill that a specification names, or that it is short for."""
+    """Return the fill that a specification names, in full or in short form."""
     for name in () if isinstance(spec, (str, dict)) else registry.names(FOLDER):
         if isinstance(spec, getattr(registry.load(FOLDER, name), "SHORT", ())):
             return registry.choose(FOLDER, {name: spec})

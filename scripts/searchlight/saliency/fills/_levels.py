@@ -1,4 +1,4 @@
-"""Levels of pixels, which fills of one level or colour share."""
+"""Pixel levels, shared by the fills of one level or colour."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ Level = Annotated[Float, Field(ge=0, le=255)]
 
 
 def not_whole(levels: Iterable[float]) -> str | None:
-    """Return what is wrong with levels of the screen that are not whole; None where all are."""
+    """Return an error text if a level of the screen is not a whole number; else None."""
     found = next((level for level in levels if not level.is_integer()), None)
     return None if found is None else f"found {found:g}, allowed on the screen: whole levels 0 to 255"

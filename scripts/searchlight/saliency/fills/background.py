@@ -1,4 +1,4 @@
-"""What is usually there: the median of the screens around a frame (``searchlight.saliency.background``)."""
+"""The background: the median of the screens around a frame (``searchlight.saliency.background``)."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Arguments(Table):
 
 
 def image(scene: Scene, arguments: Arguments) -> np.ndarray:
-    """Return the background of the frame, as the agent would have seen it."""
+    """Return the background of the frame, an image like the scene's."""
     return scene.background()
 
 
 def window(arguments: Arguments) -> int | Literal["episode"]:
-    """Return what the background is drawn from."""
+    """Return the window of the background: decisions around a frame, or ``episode``."""
     return arguments.window

@@ -24,7 +24,7 @@ class Arguments(Table):
 
 def image(scene: Scene, arguments: Arguments) -> np.ndarray:
     """Return the blurred image."""
-    from scipy.ndimage import gaussian_filter  # a fifth of a second, which most perturbations do not need
+    from scipy.ndimage import gaussian_filter  # imported late, because it takes a fifth of a second
 
     sigma = (arguments.sigma, arguments.sigma, 0)[: scene.image.ndim]
     blurred = gaussian_filter(scene.image.astype(np.float32), sigma)

@@ -1,4 +1,4 @@
-"""One colour everywhere; on the screen alone, since observations are grey."""
+"""One colour everywhere; on the screen alone, because observations are grey."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def image(scene: Scene, arguments: Arguments) -> np.ndarray:
 
 
 def refusal(arguments: Arguments, space: str) -> str | None:
-    """Return why the space does not allow the colour; None where it does."""
+    """Return the reason why the space does not allow the colour; None if it does."""
     if space == "observation":
         return f"found the colour {list(arguments.rgb)}, allowed in observation space: 0 to 1"
     return not_whole(arguments.rgb)
 
 
 def words(arguments: Arguments) -> str:
-    """Return what pages call it."""
+    """Return the fill's name on pages."""
     return "fill " + ",".join(f"{level:g}" for level in arguments.rgb)

@@ -1,4 +1,4 @@
-"""One level everywhere, such as the notebook's black."""
+"""One level everywhere, such as black in the notebook."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def image(scene: Scene, arguments: Arguments) -> np.ndarray:
 
 
 def refusal(arguments: Arguments, space: str) -> str | None:
-    """Return why the space does not allow the level; None where it does."""
+    """Return the reason why the space does not allow the level; None if it does."""
     if space == "screen":
         return not_whole([arguments.value])
     return f"found {arguments.value:g}, allowed in observation space: 0 to 1" if arguments.value > 1 else None
 
 
 def words(arguments: Arguments) -> str:
-    """Return what pages call it."""
+    """Return the fill's name on pages."""
     return f"fill {arguments.value:g}"

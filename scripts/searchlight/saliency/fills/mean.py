@@ -20,5 +20,5 @@ def image(scene: Scene, arguments: Arguments) -> np.ndarray:
 
 
 def words(arguments: Arguments) -> str:
-    """Return what pages call it."""
+    """Return the fill's name on pages."""
     return "fill mean"

@@ -1,7 +1,7 @@
-"""Perturbers: which patches are hidden, one by one. A registry (``searchlight.registry``).
+"""Perturbers: they make the masks that hide parts of an image. A registry (``searchlight.registry``).
 
-A member has ``Arguments``, and ``masks(shape, arguments)``, which yields masks of a height and width, float32: 1 keeps
-a pixel, 0 hides it. It yields the same ones at every call.
+A member has ``Arguments`` and ``masks(shape, arguments)``. ``masks`` yields (height, width) float32 masks: 1 keeps a
+pixel, 0 hides it. Every call yields the same masks.
 """
 
 FOLDER = "saliency/perturbers"

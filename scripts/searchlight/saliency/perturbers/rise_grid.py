@@ -1,4 +1,4 @@
-"""Random cells, enlarged to the image: equal to xaitk-saliency's perturber of that name."""
+"""Random cells, enlarged to the image: equal to xaitk-saliency's ``RISEGrid``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Arguments(Table):
 
 
 def masks(shape: tuple[int, int], arguments: Arguments) -> Iterator[np.ndarray]:
-    """Yield random masks; xaitk draws cells and shifts from two generators of one seed."""
+    """Yield random masks, (height, width); cells and shifts have two generators of one seed, as in xaitk."""
     from skimage.transform import resize
 
     cells, shifts = np.random.default_rng(arguments.seed), np.random.default_rng(arguments.seed)

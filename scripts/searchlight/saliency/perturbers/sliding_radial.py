@@ -1,4 +1,4 @@
-"""A sliding ellipse: equal to xaitk-saliency's perturber of that name."""
+"""A sliding ellipse: equal to xaitk-saliency's ``SlidingRadial``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Arguments(Table):
 
 
 def masks(shape: tuple[int, int], arguments: Arguments) -> Iterator[np.ndarray]:
-    """Yield a mask for each place of the ellipse, row by row."""
+    """Yield a mask, (height, width), for each place of the ellipse, row by row."""
     from scipy.ndimage import gaussian_filter
     from skimage.draw import ellipse
 

@@ -1,4 +1,4 @@
-"""A sliding rectangle: equal to xaitk-saliency's perturber of that name."""
+"""A sliding rectangle: equal to xaitk-saliency's ``SlidingWindow``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Arguments(Table):
 
 
 def masks(shape: tuple[int, int], arguments: Arguments) -> Iterator[np.ndarray]:
-    """Yield a mask for each place of the rectangle, row by row."""
+    """Yield a mask, (height, width) float32, for each place of the rectangle, row by row."""
     starts = []
     for length, window, step in zip(shape, arguments.window_size, arguments.stride, strict=True):
         positions = np.arange(0, length, step)

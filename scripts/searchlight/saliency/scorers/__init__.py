@@ -1,11 +1,11 @@
-"""Scorers: how what masks do to outputs becomes a map. A registry (``searchlight.registry``).
+"""Scorers: they turn changes of outputs into saliency maps. A registry (``searchlight.registry``).
 
-A member has ``Arguments``, and ``maps(sums, reference, perturbed, arguments)``, which returns the maps of some frames,
-(frame, output, cell), or (frame, 1, cell) of all outputs together. It is given ``searchlight.saliency.hidden_sums``
-``HiddenSums`` of the masks, reference outputs (frame, output), and perturbed ones (frame, mask, output). Each frame's
-map depends on its own outputs alone.
+A member has ``Arguments`` and ``maps(sums, reference, perturbed, arguments)``. ``maps`` returns a map for each output,
+(frame, output, cell), or one for all outputs together, (frame, 1, cell). Its inputs are the masks'
+``searchlight.saliency.hidden_sums.HiddenSums``, reference outputs (frame, output), and perturbed outputs
+(frame, mask, output). Each frame's map depends on that frame's outputs alone.
 
-It may have ``CAUTION``, a line for those who use it; it is said with each clip.
+A member may have ``CAUTION``, one line for users of its maps; every clip by this scorer reports it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ FOLDER = "saliency/scorers"
 
 
 def caution(spec: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return ``caution``, what to know of a scorer's maps, as an attribute of stores; empty without one.
+    """Return a scorer's ``caution`` as an attribute of stores; empty for a scorer without one.
 
     Args:
-        spec: of the config, of a member or of a plug-in of xaitk-saliency.
+        spec: scorer of the config: a member, or a plug-in of xaitk-saliency.
     """
     (name,) = spec
     if registry.file_of(FOLDER, name) is None:

@@ -1,4 +1,4 @@
-"""The difference: equal to xaitk-saliency's scorer of that name."""
+"""The difference of outputs: equal to xaitk-saliency's ``OcclusionScoring``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class Arguments(Table):
 
 
 def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
-    """Return the differences, each output's over its own maximum, (frame, output, cell)."""
-    # The difference in the outputs' own precision, as xaitk takes it.
+    """Return the differences, each output divided by its own maximum, (frame, output, cell)."""
+    # The difference keeps the outputs' precision, because xaitk computes it so.
     return over_own_maximum(sums(reference[:, None] - perturbed) / sums.coverage)

@@ -18,9 +18,9 @@ class Arguments(Table):
 
 
 def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
-    """Return the covariances of outputs with what was kept, (frame, output, cell)."""
-    # The covariance is 1/n sum_i mask_i (f_i - mean f) = -1/n sum_i (1 - mask_i) (f_i - mean f). The reference is taken
-    # off before the mean, so that outputs which never change are exact zeros.
+    """Return the covariances of outputs with kept pixels, (frame, output, cell)."""
+    # The covariance is 1/n sum_i mask_i (f_i - mean f) = -1/n sum_i (1 - mask_i) (f_i - mean f). The reference is
+    # subtracted before the mean, so that outputs which never change give exact zeros.
     changes = changes_of(reference, perturbed).astype(np.float64)
     changes -= changes.mean(axis=1, keepdims=True)
     return -sums(changes) / perturbed.shape[1]

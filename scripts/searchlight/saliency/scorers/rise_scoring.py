@@ -1,4 +1,4 @@
-"""RISE as xaitk-saliency computes it: equal to its scorer of that name."""
+"""RISE as xaitk-saliency computes it: equal to its ``RISEScoring``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Arguments(Table):
 
 
 def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
-    """Return the weighted sums of outputs, each output's over its own maximum, (frame, output, cell)."""
+    """Return the weighted sums of outputs, each output divided by its own maximum, (frame, output, cell)."""
     # sum_i (mask_i - p1) f_i = (1 - p1) sum_i f_i - sum_i (1 - mask_i) f_i
     kept = (1 - arguments.p1) * perturbed.sum(axis=1, dtype=np.float64)[..., None]
     return over_own_maximum(kept - sums(perturbed))

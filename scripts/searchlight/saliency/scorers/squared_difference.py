@@ -17,5 +17,5 @@ class Arguments(Table):
 
 
 def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
-    """Return half the squared changes of all outputs, (frame, 1, cell)."""
+    """Return half the squared changes, summed over all outputs, (frame, 1, cell)."""
     return half_squares(sums, changes_of(reference, perturbed))

@@ -1,4 +1,4 @@
-"""Half the squared difference, scaled to 0..1: equal to xaitk-saliency's scorer of that name."""
+"""Half the squared difference, scaled to 0..1: equal to xaitk-saliency's ``SquaredDifferenceScoring``."""
 
 from __future__ import annotations
 
