@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.project import BUNDLED, Project, new_project
+from helpers.project import BUNDLED, ROOT, Project, new_project
 from helpers.small import edited
 from safetensors.torch import load_file
 from searchlight.agents.policy_file import read_metadata
