@@ -106,7 +106,7 @@ def places(length: int) -> st.SearchStrategy[int]:
 
 
 @pytest.mark.workflow
-@pytest.mark.parametrize("kind", RESULTS)
+@pytest.mark.parametrize("kind", [kind for kind in RESULTS if kind != "length"])
 def test_changed_byte_is_an_error_or_changes_nothing(finished: Project, reference: dict[str, bytes], kind: str) -> None:
     whole = reference[RESULTS[kind]]
     expected = read_all(finished.folder / "results" / RESULTS[kind])

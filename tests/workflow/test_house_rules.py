@@ -62,6 +62,12 @@ def test_rules_contain_no_functions() -> None:
         assert "def " not in text, rule
 
 
+def test_rules_files_have_few_functions() -> None:
+    """What follows from the config belongs into the package, where it is typed and has unit tests."""
+    texts = [path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk")]
+    assert sum(len(re.findall(r"^ *def ", text, re.MULTILINE)) for text in texts) <= 25
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_short_and_define_nothing(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 40

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from searchlight.store.blocks import length_line
 from searchlight.store.files import write_text
 from searchlight.store.records import mark
 from searchlight.store.zarr import load
@@ -22,4 +21,4 @@ def write_length(episode_path: str | Path, output: str | Path) -> None:
     """
     with load(episode_path) as episode:
         length = episode.shape("frame")[0]
-    write_text(output, length_line(length, mark().decode()))
+    write_text(output, f"{length} {mark().decode()}".rstrip() + "\n")

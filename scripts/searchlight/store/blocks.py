@@ -4,7 +4,7 @@ Block ``k`` always holds the frames ``[k * size, (k + 1) * size)``, cut only by 
 blocks are needed, and never which frames a block holds.
 """
 
-import zlib
+import re
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Literal, TextIO
@@ -55,18 +55,6 @@ def read_length(file: TextIO) -> int:
         SearchlightError: the file is damaged.
     """
     text = file.read()
-    said = text.rpartition(" ")[0]
-    length = said.partition(" ")[0]
-    if not (length.isascii() and length.isdecimal() and text == _with_checksum(said)):
+    if (line := re.fullmatch(r"(\d{1,9})( \S+)?\n", text, re.ASCII)) is None:
         raise damaged(file.name, f"found {text[:20]!r}")
-    return int(length)
-
-
-def length_line(length: int, lineage: str) -> str:
-    """Return the line with the number of frames of an episode, its lineage (may be empty) and a checksum."""
-    return _with_checksum(f"{length} {lineage}".rstrip())
-
-
-def _with_checksum(said: str) -> str:
-    """Return a line with its checksum, because a damaged number is still a number."""
-    return f"{said} {zlib.crc32(said.encode()):08x}\n"
+    return int(line[1])
