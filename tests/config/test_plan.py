@@ -60,7 +60,7 @@ def test_method_setting_is_list_for_clip_and_one_value_for_method() -> None:
 
 def test_episode_of_no_clip_is_one_line() -> None:
     plan = plan_of()
-    with pytest.raises(SearchlightError, match=r"^config: found no episodes/breakout/16$"):
+    with pytest.raises(SearchlightError, match=r"^config: found nothing for agent 'breakout', seed '16'$"):
         plan.setting("episodes/{agent}/{seed}")(plan.names({"agent": "breakout", "seed": "16"}))
 
 

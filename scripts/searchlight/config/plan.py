@@ -133,7 +133,8 @@ class Plan:
         found: Any = self._values
         for key in path.format(**names._asdict()).split("/"):
             if key not in found:
-                raise SearchlightError(f"config: found no {path.format(**names._asdict())}")
+                given = ", ".join(f"{name} '{value}'" for name, value in names._asdict().items() if value is not None)
+                raise SearchlightError(f"config: found nothing for {given}")
             found = found[key]
         return found
 
