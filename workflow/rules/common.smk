@@ -23,7 +23,7 @@ SCRIPTS = Path(os.path.abspath(ROOT / "scripts"))
 sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])))
 
-from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException
 from snakemake.utils import update_config
 
 from searchlight.agents.sources import PINNED, local_path, recorded

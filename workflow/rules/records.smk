@@ -3,6 +3,7 @@
 # These functions give Snakemake that lineage in place of its record. So it plans such results like all others.
 from concurrent.futures import ThreadPoolExecutor
 
+from snakemake.exceptions import WorkflowError
 from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange
 
 from searchlight.errors import one_line
