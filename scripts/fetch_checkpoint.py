@@ -13,4 +13,5 @@ with job("fetch_checkpoint", snakemake.log[0], snakemake.threads, snakemake.para
         output=snakemake.output[0],
         notice=notice,
         network=snakemake.params.source["network"],
+        pinned=snakemake.params.source["pinned"],
     )

@@ -52,3 +52,15 @@ def test_type_checking_imports_do_not_count_as_code(tmp_path: Path) -> None:
         "def later():\n    from searchlight import crops\n"
     )
     assert {path.name for path in imported(script)} == {"__init__.py", "crops.py"}
+
+
+def test_leftovers_of_editors_do_not_count_as_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "searchlight" / "part"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "page.html", ".page.html", ".one.py.swp", "one.py.orig", "one.py~"):
+        (folder / name).touch()
+    (folder / ".#notes.md").symlink_to("nobody")
+    monkeypatch.setattr("searchlight.fingerprint.PACKAGE", tmp_path / "searchlight")
+    script = tmp_path / "script.py"
+    script.write_text("from searchlight import part\n")
+    assert {path.name for path in closure(script)} == {"__init__.py", "page.html"}

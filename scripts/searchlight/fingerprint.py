@@ -20,6 +20,9 @@ from typing import Any
 from searchlight.registry import PACKAGE, file_of, files
 from searchlight.store.files import digest_of
 
+# Endings of the files beside Python that are code, such as a page's template.
+DATA = {".html"}
+
 
 def lineage(*parts: Any) -> str:
     """Return a digest of a result's sources: its code, its settings in plain types, and its inputs."""
@@ -77,8 +80,8 @@ def _modules(tree: ast.AST) -> Iterator[str]:
     """Yield the dotted names of imported modules and objects; imports under ``TYPE_CHECKING`` are left out."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from _modules(ast.Module(node.orelse, []))
+        elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -87,12 +90,12 @@ def _modules(tree: ast.AST) -> Iterator[str]:
 
 
 def _data(folder: Path) -> Iterator[Path]:
-    """Yield the data files of a package (not Python), without those of its subpackages."""
+    """Yield the data files of a package, without those of its subpackages, and without what an editor leaves."""
     for path in sorted(folder.iterdir()) if folder != PACKAGE else ():
         if path.is_dir():
             if path.name != "__pycache__" and not (path / "__init__.py").exists():
                 yield from _data(path)
-        elif path.suffix != ".py":
+        elif path.suffix in DATA and not path.name.startswith("."):
             yield path
 
 

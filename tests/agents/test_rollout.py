@@ -227,7 +227,7 @@ def test_damaged_store_is_an_error_that_names_the_file(
         ("Breakot-v0", "env: found 'Breakot-v0'"),
         ("ALE/Nothing-v5", "env: found 'ALE/Nothing-v5'"),
         ("CartPole-v1", "allowed: an Atari"),
-        ("Pong-v4", "actor_linear has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
+        ("Pong-v4", "network has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
     ],
 )
 def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:

@@ -14,20 +14,20 @@ from searchlight.fingerprint import digest_of_code
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
-def settings(**agent: str) -> Settings:
+def settings(**agent: str | None) -> Settings:
     config = copy.deepcopy(DEFAULT)
     config["agents"]["breakout"] |= agent
     return read_config(config, ROOT / "config" / "catalogue.yaml")
 
 
 def test_members_are_those_that_the_config_names() -> None:
-    of_agent = {"agents/networks": None, "agents/preprocessings": ["cv2"]}
+    of_agent = {"agents/networks": ["greydanus"], "agents/preprocessings": ["cv2"]}
     assert members_of(settings(), "breakout") == of_agent
     of_perturbation = {**of_agent, "saliency/fills": ["blur"], "saliency/perturbers": ["SlidingRadial"]}
     assert members_of(settings(), "breakout", perturbation="blur") == of_perturbation
     of_method = {**of_perturbation, "saliency/scorers": ["SquaredDifference"]}
     assert members_of(settings(), "breakout", method="greydanus") == of_method
-    assert members_of(settings(network="greydanus"), "breakout")["agents/networks"] == ["greydanus"]
+    assert members_of(settings(network=None), "breakout")["agents/networks"] is None
     assert members_of(settings(), None) == {}
 
 

@@ -123,3 +123,10 @@ def test_perturbation_without_background_does_not_depend_on_its_code(monkeypatch
     erase, greydanus = lineages()
     code["background"] = "after"
     assert [one == other for one, other in zip(lineages(), (erase, greydanus), strict=True)] == [False, True]
+
+
+def test_page_depends_on_which_method_has_which_maps() -> None:
+    erase, greydanus = DEFAULT["methods"]["erase"], DEFAULT["methods"]["greydanus"]
+    plans = plan_of(), plan_of(methods={"erase": greydanus, "greydanus": erase})
+    names = [plan.names({"clip": "demo"}) for plan in plans]
+    assert plans[0].lineage("page", names[0]) != plans[1].lineage("page", names[1])

@@ -51,7 +51,10 @@ def python() -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # The server lives as long as its input is open.
     server = subprocess.Popen(
-        [sys.executable, __file__, "serve", folder / "socket"], stdin=subprocess.PIPE, stdout=-1, env=environment
+        [sys.executable, __file__, "serve", folder / "socket"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
     )
     atexit.register(server.communicate)
     assert server.stdout.readline() == b"ready\n"

@@ -72,13 +72,22 @@ def test_another_workflow_uses_this_one_as_a_module(
     mine.mkdir()
     (mine / "config.yaml").write_text(yaml.safe_dump({"searchlight": TINY, "samples": "yes"}))
     inside = "sub/" if prefix else ""
+    # Results of the outer workflow that Snakemake has no record of are not ours to look into.
+    (mine / "own.txt").touch()
+    (mine / "folder").mkdir()
     # The first rule of the outer workflow stays its default.
     (mine / "Snakefile").write_text(f"""
 configfile: "config.yaml"
 rule mine:
-    input: "{inside}{PAGE}"
+    input: "{inside}{PAGE}", "own.txt", "folder"
     output: "results/mine.txt"
-    shell: "cp {{input}} {{output}}"
+    shell: "cp {{input[0]}} {{output}}"
+rule own:
+    output: "own.txt"
+    shell: "touch {{output}}"
+rule folder:
+    output: directory("folder")
+    shell: "mkdir {{output}}"
 module searchlight:
     snakefile: "{project.folder / snakefile}"
     config: config["searchlight"]

@@ -217,11 +217,11 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
     if case == "no such environment":
         return bad_agent(env="Breakot-v0"), "rollout", "env: found 'Breakot-v0'"
     if case == "too few actions":
-        return bad_agent(env="Pong-v4"), "rollout", "actor_linear has 4 actions, but env 'Pong-v4' has 6"
+        return bad_agent(env="Pong-v4"), "rollout", "network has 4 actions, but env 'Pong-v4' has 6"
     if case == "too many actions":
         six = {"actor_linear.weight": torch.zeros(6, 256), "actor_linear.bias": torch.zeros(6)}
         path = write_checkpoint(folder / "six.pt", **six)
-        return bad_agent(checkpoint=path), "rollout", "actor_linear has 6 actions, but env 'Breakout-v0' has 4"
+        return bad_agent(checkpoint=path), "rollout", "network has 6 actions, but env 'Breakout-v0' has 4"
     frames = {"frames past the end": [10, 1900], "no frames before the end": [1900, "end"]}[case]
     clip = {"max_steps": 3000, "frames": frames, "methods": ["occlusion"]}
     edits = [

@@ -158,21 +158,25 @@ def checkpoint_file(wildcards):
 
     A checkout changes the file's date, so the date is ignored. Its digest, in checkpoint_source, tells another file.
     """
-    watch_records()
+    watch_records()  # no sooner, because Snakemake's records do not exist before it plans
     path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
     return [local(ancient(str(path)))] if path is not None and path.is_file() else []
 
 
-@cache  # Snakemake asks again when it has removed the weights
 def checkpoint_source(names):
+    return source_of(names.agent)
+
+
+@cache  # Snakemake asks again when it has removed the weights
+def source_of(name):
     """Return where a checkpoint is, and its identity: the digest of a local file, or the pin of an address.
 
     Weights that were fetched before they were pinned stay, if the pin fits them.
     """
-    agent = settings.agents[names.agent]
+    agent = settings.agents[name]
     path = local_path(agent.checkpoint, BUNDLED)
     file = digest_of(path) if path is not None and path.is_file() else None
-    there = recorded(in_place(f"results/agents/{names.agent}/policy.safetensors")) if file is None else {"sha256": file}
+    there = recorded(in_place(f"results/agents/{name}/policy.safetensors")) if file is None else {"sha256": file}
     if there.get("source", agent.checkpoint) != agent.checkpoint:
         there = {}
     fits = agent.sha256 in (None, there.get("sha256"))

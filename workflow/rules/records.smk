@@ -49,6 +49,11 @@ def recorded_here(file, record):
     return record.endtime is not None and abs(date.local_or_storage() - record.endtime) <= UPLOAD * file.is_storage
 
 
+def is_ours(job):
+    """Return whether a job is of this workflow, and not of one that uses it as a module."""
+    return "lineage" in job.params.keys()
+
+
 def watch_records():
     """Let Snakemake ask results for their lineage where it has no record of them. Call it while Snakemake plans."""
     records = workflow.persistence
@@ -61,11 +66,13 @@ def watch_records():
         return [file for file in files if not recorded_here(file, records.metadata(file)) and not missing(file)]
 
     def said(job):
-        """Return the lineages of a job's results that exist without a record."""
-        files = unrecorded(job.output)
+        """Return the lineages of a job's results that exist without a record; none for another workflow's job."""
+        files = unrecorded(job.output) if is_ours(job) else []
         if any(file.is_storage and file not in lineages for file in files):
             # All are read at once, because each read waits for the server.
-            others = unrecorded({file for job in workflow.dag.jobs for file in job.output} - lineages.keys())
+            others = unrecorded(
+                {file for job in filter(is_ours, workflow.dag.jobs) for file in job.output} - lineages.keys()
+            )
             with ThreadPoolExecutor(READERS) as pool:
                 lineages.update(zip(others, pool.map(lineage_in, others)))
         found = {file: lineages[file] if file in lineages else lineage_in(file) for file in files}

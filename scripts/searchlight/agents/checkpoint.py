@@ -31,6 +31,7 @@ def fetch_checkpoint(
     output: str | Path,
     notice: Callable[[str], None],
     network: str | None = None,
+    pinned: str | None = None,
 ) -> None:
     """Fetch a checkpoint, and write its weights and their source as safetensors.
 
@@ -42,6 +43,7 @@ def fetch_checkpoint(
         output: path of the safetensors to write.
         notice: function that shows one line to the user.
         network: name of the network that the checkpoint holds; if None, the tensors determine it.
+        pinned: the pin that is in the lineage of the weights, which is recorded with them.
 
     Raises:
         SearchlightError: the file is missing, has another digest, cannot be read as weights, or holds a network of
@@ -71,7 +73,7 @@ def fetch_checkpoint(
         "sha256": digest,
         "network": network,
         "actions": policy.actions,
-        PINNED: sha256,
+        PINNED: pinned,
     }
     write_policy(output, tensors, about)
 

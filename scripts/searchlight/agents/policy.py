@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from torch import Tensor, device, nn
 
@@ -32,7 +32,6 @@ class Output:
 LOGITS = Output("logits", "actor's logits", softmax=True)
 
 
-@runtime_checkable
 class Policy(Protocol):
     """A network: plain torch, differentiable.
 
@@ -62,7 +61,6 @@ class Policy(Protocol):
         """Return the network on a device."""
 
 
-@runtime_checkable
 class Factored(Policy, Protocol):
     """A network in parts, which ``searchlight.saliency.engine`` evaluates incrementally.
 
@@ -88,3 +86,9 @@ class Factored(Policy, Protocol):
         Returns:
             As ``step`` does.
         """
+
+
+def is_factored(policy: Policy) -> TypeGuard[Factored]:
+    """Return whether a network has the parts of a ``Factored`` one."""
+    # isinstance() does not see modules within modules from Python 3.12 on.
+    return all(hasattr(policy, name) for name in ("convolutions", "activation", "product", "decide"))

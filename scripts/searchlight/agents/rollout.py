@@ -72,8 +72,12 @@ def play_episode(
         check_takes(policy, prepared, f"agents.{agent}")
         if policy.actions != len(meanings):
             raise SearchlightError(
-                f"agents.{agent}: the checkpoint's actor_linear has {policy.actions} actions, but env "
+                f"agents.{agent}: the checkpoint's network has {policy.actions} actions, but env "
                 f"'{env}' has {len(meanings)}: {', '.join(meanings)}"
+            )
+        if actions == "sampled" and not policy.output.softmax:
+            raise SearchlightError(
+                f"agents.{agent}.actions: found 'sampled', allowed: greedy, because {policy.output.name} are no logits"
             )
         with create(output) as writer:
             outcome = _play(policy, environment, writer, prepared, actions, seed, max_steps)

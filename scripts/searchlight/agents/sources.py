@@ -10,7 +10,7 @@ from typing import Any
 MAX_BYTES = 2 * 1024**3
 # Entry of the safetensors metadata in which ``searchlight.agents.policy_file`` records the source of the weights.
 METADATA = "searchlight"
-# Key in that record: the digest from the config, if it had one.
+# Key in that record: the pin in the lineage of the weights, if there is one.
 PINNED = "pinned"
 # Key in that record: the lineage of the weights; ``searchlight.store.records`` finds it.
 LINEAGE = "lineage"

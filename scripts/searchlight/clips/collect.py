@@ -19,6 +19,10 @@ MAPS = ("actor", "critic")
 RUN_FRAMES = 4 * CHUNK_FRAMES
 
 
+# Attributes of the saliency stores that a clip keeps.
+DETAILS = ("perturbation", "hidden_by", "unchanged_because", "scorer", "caution", "coverage")
+
+
 def collect_clip(
     episode_path: str | Path,
     saliency_paths: Sequence[str | Path],
@@ -95,7 +99,7 @@ def collect_clip(
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), places, where))
         scored = blocks[0].attributes
-        details = {name: scored[name] for name in ("perturbation", "hidden_by", "scorer", "coverage")}
+        details = {name: scored[name] for name in DETAILS if name in scored}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
     for line in _limits(scored, effective):

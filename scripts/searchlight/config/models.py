@@ -141,6 +141,7 @@ class Perturbation(Table):
     )
     fill: Annotated[
         dict[str, dict[str, Any]],
+        Allowed("a number, `[red, green, blue]`, `NAME` or `{NAME: {argument: value}}`"),
         BeforeValidator(_fill, json_schema_input_type=float | tuple[float, float, float] | str | dict[str, Any]),
     ] = Field(
         0,

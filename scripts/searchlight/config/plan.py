@@ -158,7 +158,7 @@ class Plan:
         """Return the lineage of a rule's results."""
         after, with_code, given = self._rules[rule]
         before = {
-            parent: sorted({self.lineage(parent, one) for one in self.each_method(names)})
+            parent: list(dict.fromkeys(self.lineage(parent, one) for one in self.each_method(names)))
             for parent in after
             if parent != "background" or names.window is not None
         }

@@ -35,7 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from searchlight.agents.policy import Factored, Memory, Policy
+from searchlight.agents.policy import Factored, Memory, Policy, is_factored
 from searchlight.saliency.boxes import (
     Boxes,
     Convolution,
@@ -308,7 +308,7 @@ def make_engine(policy: Policy, shape: tuple[int, int]) -> Evaluator:
 
     A ``Factored`` policy with a known activation gets the incremental engine; any other gets whole forwards.
     """
-    if isinstance(policy, Factored) and policy.activation in ACTIVATIONS:
+    if is_factored(policy) and policy.activation in ACTIVATIONS:
         return Engine(policy, shape)
     return WholeForwards(policy)
 
