@@ -200,7 +200,7 @@ class TestHighlight:
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @given(patches.flatmap(frames_and_maps))
-    def test_highlight_equals_the_notebook_s_where_that_does_not_overflow(
+    def test_highlight_equals_that_of_the_notebook_without_overflow(
         self, dtype: type, drawn: tuple[np.ndarray, np.ndarray]
     ) -> None:
         frame, saliency = drawn[0], drawn[1].astype(dtype)
@@ -501,7 +501,7 @@ class TestEncoder:
 
 
 class TestRenderGameplay:
-    def test_gameplay_shows_the_clip_s_frames_with_captions(
+    def test_gameplay_shows_frames_of_the_clip_with_captions(
         self, episode_path: Path, screens: np.ndarray, tmp_path: Path
     ) -> None:
         path = tmp_path / "gameplay.mp4"
