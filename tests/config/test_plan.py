@@ -22,7 +22,7 @@ def plan_of(**edits: Any) -> Plan:
         config[table] |= entries
     plan = Plan(read_config(config, ROOT / "config" / "catalogue.yaml"), ROOT / "scripts")
     plan.tracked("rollout", episode=plan.setting("episodes/{agent}/{seed}"))
-    plan.tracked("background", after=["rollout"], window=plan.setting("windows/{window}"))
+    plan.tracked("background", after=["rollout"], only_with="window", window=plan.setting("windows/{window}"))
     plan.tracked("perturb", after=["rollout", "background"], given=plan.setting("perturbations/{perturbation}"))
     plan.tracked("score", after=["perturb"], scorer=plan.setting("methods/{method}/scorer"))
     plan.tracked("page", after=["score"], gains=plan.setting("methods/{method}/gain"))

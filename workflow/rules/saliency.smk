@@ -18,7 +18,7 @@ rule background:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        **tracked("background", after=["rollout"], window=setting("windows/{window}")),
+        **tracked("background", after=["rollout"], only_with="window", window=setting("windows/{window}")),
     script:
         "../../scripts/background.py"
 

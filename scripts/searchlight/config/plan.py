@@ -41,6 +41,7 @@ class _Rule(NamedTuple):
 
     after: Sequence[str]
     with_code: bool
+    only_with: str | None
     given: Mapping[str, Any]
 
 
@@ -61,8 +62,8 @@ class Plan:
             episode = {"agent": clip.agent, "seed": clip.seed, "max_steps": clip.max_steps, **agent}
             self._values["episodes"].setdefault(clip.agent, {})[str(clip.seed)] = episode
         for perturbation in settings.perturbations:
-            window = self._window(perturbation)
-            self._values["windows"][str(window)] = window
+            if (window := self._window(perturbation)) is not None:
+                self._values["windows"][str(window)] = window
         # Results are cached, because thousands of jobs share them.
         self._complete = cache(self._complete)  # type: ignore[method-assign]
         self._code = cache(self._code)  # type: ignore[method-assign]
@@ -138,16 +139,24 @@ class Plan:
             found = found[key]
         return found
 
-    def tracked(self, rule: str, after: Sequence[str] = (), with_code: bool = True, **given: Any) -> dict[str, Any]:
+    def tracked(
+        self,
+        rule: str,
+        after: Sequence[str] = (),
+        with_code: bool = True,
+        only_with: str | None = None,
+        **given: Any,
+    ) -> dict[str, Any]:
         """Return the ``params:`` of a rule, with the lineage of its results.
 
         Args:
             rule: name of the rule and of its script.
             after: the rules that make its inputs.
             with_code: whether its results are out of date when its code has changed.
+            only_with: a name without which the rule makes nothing, so that nothing depends on it.
             given: the settings: values, or functions of names as ``setting`` returns them.
         """
-        self._rules[rule] = _Rule(after, with_code, given)
+        self._rules[rule] = _Rule(after, with_code, only_with, given)
         params = {name: self._of_wildcards(what) if callable(what) else what for name, what in given.items()}
         return {**params, "lineage": self._of_wildcards(partial(self.lineage, rule))}
 
@@ -156,11 +165,11 @@ class Plan:
 
     def lineage(self, rule: str, names: Names) -> str:
         """Return the lineage of a rule's results."""
-        after, with_code, given = self._rules[rule]
+        after, with_code, _, given = self._rules[rule]
         before = {
             parent: list(dict.fromkeys(self.lineage(parent, one) for one in self.each_method(names)))
             for parent in after
-            if parent != "background" or names.window is not None
+            if (needed := self._rules[parent].only_with) is None or getattr(names, needed) is not None
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
         code = self._code(rule, names.agent, names.perturbation, names.method) if with_code else None
