@@ -36,7 +36,7 @@ PREPARE = {"cv2": prepro, "imresize": imresize}
 def windows(size: int, stride: int, fill: Any) -> dict[str, Any]:
     """Return a perturbation of the screen by windows."""
     perturber = check("perturber", {"SlidingWindow": {"window_size": [size, size], "stride": [stride, stride]}})
-    return {"space": "screen", "perturber": perturber, "fill": fill}
+    return {"space": "screen", "stack": "all", "perturber": perturber, "fill": fill}
 
 
 SPECS = {"erase": windows(8, 4, {"background": 200}), "notebook": windows(5, 5, 0)}
@@ -104,8 +104,8 @@ def _measure(engine, policy, perturbation, prepare, case: str, given: list[Any])
     count = len(perturbation.masks)
 
     def respond(screen, memory, background):
-        frame = perturbation.preprocessing.prepare(screen)
-        patches = perturbation.patches(screen, frame, background)
+        frame = perturbation.preprocessing.prepare(screen[None])
+        patches = perturbation.patches(screen[None], frame, background[None])
         return engine.respond(engine.reference(frame.observation), memory, patches, count)[:2]
 
     respond(*given[0])

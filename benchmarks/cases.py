@@ -32,7 +32,7 @@ Frame = tuple[np.ndarray, dict[str, torch.Tensor]]
 def window(stride: int) -> Spec:
     """Return the notebook's method, with windows of 5x5 pixels that lie ``stride`` apart."""
     perturber = {"SlidingWindow": {"window_size": [5, 5], "stride": [stride, stride]}}
-    return {"space": "screen", "perturber": perturber, "fill": 0}, {"OcclusionScoring": {}}
+    return {"space": "screen", "stack": "all", "perturber": perturber, "fill": 0}, {"OcclusionScoring": {}}
 
 
 SPECS: dict[str, Spec] = {
@@ -40,13 +40,19 @@ SPECS: dict[str, Spec] = {
     "upstream": (
         {
             "space": "observation",
+            "stack": "all",
             "perturber": {"SlidingRadial": {"radius": [1, 1], "stride": [5, 5], "sigma": [5, 5]}},
             "fill": {"blur": 3},
         },
         {"SquaredDifferenceScoring": {}},
     ),
     "rise": (
-        {"space": "observation", "perturber": {"RISEGrid": {"n": 1000, "s": 8, "p1": 0.5, "seed": 0}}, "fill": 0},
+        {
+            "space": "observation",
+            "stack": "all",
+            "perturber": {"RISEGrid": {"n": 1000, "s": 8, "p1": 0.5, "seed": 0}},
+            "fill": 0,
+        },
         {"RISEScoring": {"p1": 0.5}},
     ),
 }
@@ -74,8 +80,8 @@ def our_maps(spec: Spec) -> Callable[[np.ndarray, Memory], Maps]:
 
     @torch.inference_mode()
     def maps(screen: np.ndarray, memory: Memory) -> Maps:
-        frame = perturbation.preprocessing.prepare(screen)
-        patches = perturbation.patches(screen, frame)
+        frame = perturbation.preprocessing.prepare(screen[None])
+        patches = perturbation.patches(screen[None], frame)
         logits, value, ref_logits, ref_value = engine.respond(
             engine.reference(frame.observation), memory, patches, count
         )

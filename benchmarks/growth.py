@@ -193,9 +193,9 @@ def _needed(policy: Factored, spec: Spec, count: int) -> float:
     heads = hidden * (policy.actions + 1)
     total = 0.0
     for screen, _ in frames(count):
-        frame = perturbation.preprocessing.prepare(screen)
+        frame = perturbation.preprocessing.prepare(screen[None])
         total += whole + products * hidden
-        for found in perturbation.patches(screen, frame):
+        for found in perturbation.patches(screen[None], frame):
             boxes = boxes_after(found.boxes, convolutions)
             areas = [box.sizes.prod(axis=1) for box in boxes]
             local = sum(area * one.operations for area, one in zip(areas, convolutions, strict=True))

@@ -9,12 +9,12 @@ def crops(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.n
     """Return parts of an image, copied.
 
     Args:
-        image: (height, width) or (height, width, channel).
+        image: (height, width, …).
         corners: (n, 2) row and column of each part's first pixel.
         size: height and width of all parts.
 
     Returns:
-        (n, *size) or (n, *size, channel).
+        (n, *size, …).
     """
     channels = image.shape[2:]
     # Channels become columns, because rows are then copied in one piece.

@@ -19,6 +19,7 @@ from helpers.geometry import preprocessing
 from helpers.project import BUNDLED, ROOT
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.environment import make_environment
+from searchlight.agents.policy import channels_first
 from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
@@ -29,6 +30,7 @@ from searchlight.store.zarr import Variable, load
 SETTINGS = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
 PERTURBATION: dict[str, Any] = {
     "space": "screen",
+    "stack": "all",
     "perturber": {"SlidingWindow": {"window_size": [30, 30], "stride": [40, 40]}},
     "fill": 0,
     "memory_lag": 0,
@@ -100,9 +102,9 @@ def test_recorded_outputs_can_be_recomputed_from_the_store(policy_path: Path, ep
         assert not episode.read("memory_h", slice(0, 1)).any()
         for time in range(0, STEPS, 7):
             row = slice(time, time + 1)
-            observation = preprocessing("cv2").observe(episode.read("frame", row))
+            observation = preprocessing("cv2").picture(episode.read("frame", row)[0])[None]
             memory = {name: torch.from_numpy(episode.read(f"memory_{name}", row)) for name in ("h", "c")}
-            logits, value, after = policy.step(torch.from_numpy(observation)[None], memory)
+            logits, value, after = policy.step(channels_first(observation), memory)
             np.testing.assert_allclose(logits.numpy(), episode.read("logits", row), rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(value.numpy(), episode.read("value", row), rtol=1e-4, atol=1e-4)
             assert episode.read("action", row)[0] == int(logits.argmax())
@@ -257,7 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episod
         "    from searchlight.saliency.perturb import perturb_block\n"
         "    for count in (300, 1500):\n"
         "        grid = {'RISEGrid': {'n': count, 's': 8, 'p1': 0.5, 'seed': 0}}\n"
-        "        perturbation = {'space': 'screen', 'perturber': grid, 'fill': 0, 'memory_lag': 0}\n"
+        "        perturbation = {'space': 'screen', 'stack': 'all', 'perturber': grid, 'fill': 0, 'memory_lag': 0}\n"
         f"        perturb_block(*{paths!r}, perturbation=perturbation, block=9, block_size=1)\n"
         # VmHWM counts this process alone; getrusage includes pytest's memory at the fork.
         "        print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"

@@ -30,7 +30,7 @@ def make_clip_of_screen(
         policy_path,
         episode_path,
         folder,
-        perturbation={"space": "screen", "perturber": perturber, "fill": fill, "memory_lag": 0},
+        perturbation={"space": "screen", "stack": "all", "perturber": perturber, "fill": fill, "memory_lag": 0},
         scorer=check("scorer", scorer),
         scale=scale,
         frames=FRAMES,

@@ -24,6 +24,7 @@ from searchlight.store.zarr import load
 
 ERASE: dict[str, Any] = {
     "space": "screen",
+    "stack": "all",
     "perturber": {"SlidingWindow": {"window_size": [8, 8], "stride": [4, 4]}},
     "fill": {"background": 200},
 }
@@ -87,7 +88,7 @@ def test_responses_equal_forward_passes_of_blended_screens(
     space: str, size: int, preprocessing: str, policy_path: Path, episodes: dict[str, Path], tmp_path: Path
 ) -> None:
     perturber = {"SlidingWindow": {"window_size": [size, size], "stride": [size, size]}}
-    spec = {"space": space, "perturber": perturber, "fill": {"background": 30}, "memory_lag": 0}
+    spec = {"space": space, "stack": "all", "perturber": perturber, "fill": {"background": 30}, "memory_lag": 0}
     path = episodes[preprocessing]
     perturb_block(
         policy_path,
@@ -142,11 +143,11 @@ def maps_of(
         memory = {name: torch.from_numpy(episode.read(f"memory_{name}")) for name in policy.initial_memory()}
         backgrounds = Backgrounds(store)
         for frame in frames.tolist():
-            prepared = perturbation.preprocessing.prepare(screens[frame])
+            prepared = perturbation.preprocessing.prepare(screens[frame : frame + 1])
             logits, value, reference_logits, reference_value = engine.respond(
                 engine.reference(prepared.observation),
                 {name: array[frame : frame + 1] for name, array in memory.items()},
-                perturbation.patches(screens[frame], prepared, backgrounds.nearest(frame)),
+                perturbation.patches(screens[frame : frame + 1], prepared, backgrounds.nearest(frame)[None]),
                 len(perturbation.masks),
             )
             actor.append(score(reference_logits[None], logits[None])[0])

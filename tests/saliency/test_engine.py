@@ -51,8 +51,8 @@ def random_memory(policy: Policy) -> dict[str, torch.Tensor]:
 
 def both(policy: Policy, perturbation: Perturbation, screen: np.ndarray) -> tuple[Outputs, Outputs]:
     """Return the outputs by the engine, and by one forward pass for each mask."""
-    frame, memory = perturbation.preprocessing.prepare(screen), random_memory(policy)
-    observation, found = frame.observation, list(perturbation.patches(screen, frame))
+    frame, memory = perturbation.preprocessing.prepare(screen[None]), random_memory(policy)
+    observation, found = frame.observation, list(perturbation.patches(screen[None], frame))
     with torch.inference_mode():
         engine = Engine(policy, OBSERVATION)
         ours = engine.respond(engine.reference(observation), memory, found, len(perturbation.masks))
@@ -84,7 +84,7 @@ def test_outputs_equal_one_forward_pass_for_each_mask(
     # imresize uses fewer fills, because it prepares whole screens, which is slow.
     fills = FILLS[space] if preprocessing == "cv2" else FILLS[space][::-2]
     for fill, screen in zip(fills, [*screens(episode_path)] * 2, strict=False):
-        spec = {"space": space, "perturber": PERTURBERS[perturber], "fill": fill}
+        spec = {"space": space, "stack": "all", "perturber": PERTURBERS[perturber], "fill": fill}
         assert_same(*both(policy, Perturbation(spec, built(preprocessing)), screen))
 
 
@@ -97,8 +97,8 @@ def test_outputs_of_real_agents_equal_whole_forwards(agent: str, episode_path: P
     fetch_checkpoint(source, None, None, BUNDLED, tmp_path / "policy", print)
     policy = load_policy(tmp_path / "policy")
     for spec in (
-        {"space": "screen", "perturber": WINDOW, "fill": 0},
-        {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}},
+        {"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0},
+        {"space": "observation", "stack": "all", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}},
     ):
         perturbation = Perturbation(spec, built("cv2"))
         for screen in screens(episode_path):
@@ -132,14 +132,14 @@ def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:
     """Return a perturbation of the observation by one given mask."""
     from searchlight.saliency import perturbation as module
 
-    spec = {"space": "observation", "perturber": {}, "fill": fill}
+    spec = {"space": "observation", "stack": "all", "perturber": {}, "fill": fill}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "masks_of", lambda *_: masks_module.Masks(iter([mask]), mask.shape))
         return Perturbation(spec, built("cv2"))
 
 
 def test_network_of_one_layer_takes_masks_of_many_sizes(episode_path: Path) -> None:
-    spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": 0.5}
+    spec = {"space": "observation", "stack": "all", "perturber": PERTURBERS["wide radial"], "fill": 0.5}
     assert_same(*both(random_policy("gru", (1, 8)), Perturbation(spec, built("cv2")), screens(episode_path)[0]))
 
 
@@ -149,12 +149,12 @@ def test_masks_without_change_take_reference_exactly(cell: str) -> None:
     screen[100:106, 50:60] = 200
     policy = random_policy(cell)
     for spec in (
-        {"space": "screen", "perturber": WINDOW, "fill": 0},
-        {"space": "observation", "perturber": PERTURBERS["small radial"], "fill": {"blur": 2}},
+        {"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0},
+        {"space": "observation", "stack": "all", "perturber": PERTURBERS["small radial"], "fill": {"blur": 2}},
     ):
         perturbation = Perturbation(spec, built("cv2"))
-        frame = perturbation.preprocessing.prepare(screen)
-        touched = {int(mask) for found in perturbation.patches(screen, frame) for mask in found.masks}
+        frame = perturbation.preprocessing.prepare(screen[None])
+        touched = {int(mask) for found in perturbation.patches(screen[None], frame) for mask in found.masks}
         logits, value, reference_logits, reference_value = both(policy, perturbation, screen)[0]
         untouched = sorted(set(range(len(perturbation.masks))) - touched)
         assert untouched
@@ -180,19 +180,21 @@ def test_small_changes_go_by_boxes_and_large_ones_by_network(monkeypatch: pytest
 
 def test_blur_of_flat_area_changes_nothing() -> None:
     screen = np.full((210, 160, 3), 77, np.uint8)
-    spec = {"space": "observation", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}}
+    spec = {"space": "observation", "stack": "all", "perturber": PERTURBERS["wide radial"], "fill": {"blur": 3}}
     perturbation = Perturbation(spec, built("cv2"))
-    assert not list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen)))
+    assert not list(perturbation.patches(screen[None], perturbation.preprocessing.prepare(screen[None])))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("perturber", PERTURBERS)
 def test_gpu_outputs_equal_cpu_outputs(perturber: str, episode_path: Path) -> None:
     policy = random_policy("gru")
-    perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, built("cv2"))
+    perturbation = Perturbation(
+        {"space": "observation", "stack": "all", "perturber": PERTURBERS[perturber], "fill": 0.4}, built("cv2")
+    )
     screen = screens(episode_path)[0]
-    frame, memory = perturbation.preprocessing.prepare(screen), random_memory(policy)
-    observation, found = frame.observation, list(perturbation.patches(screen, frame))
+    frame, memory = perturbation.preprocessing.prepare(screen[None]), random_memory(policy)
+    observation, found = frame.observation, list(perturbation.patches(screen[None], frame))
     with torch.inference_mode():
         plain = WholeForwards(policy, batch=1).respond(observation, memory, found, len(perturbation.masks))
         engine = Engine(policy.to("cuda"), OBSERVATION)
@@ -201,7 +203,7 @@ def test_gpu_outputs_equal_cpu_outputs(perturber: str, episode_path: Path) -> No
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_missing_gpu_is_one_line(policy_path: Path, episode_path: Path, tmp_path: Path) -> None:
-    spec = {"space": "screen", "perturber": WINDOW, "fill": 0, "memory_lag": 0}
+    spec = {"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0, "memory_lag": 0}
     with pytest.raises(SearchlightError, match=r"^config: device: found 'cuda', but .* sees no GPU here, allowed: cpu"):
         perturb_block(
             policy_path, episode_path, tmp_path / "out", perturbation=spec, block=0, block_size=2, device="cuda"
@@ -213,7 +215,7 @@ def test_convolution_without_bias_is_supported(episode_path: Path) -> None:
     policy = random_policy("gru", (1, 8, 8))
     for convolution in policy.convolutions:
         convolution.bias = None
-    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))
+    perturbation = Perturbation({"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0}, built("cv2"))
     assert_same(*both(policy, perturbation, screens(episode_path)[0]))
 
 
@@ -223,19 +225,23 @@ def test_work_limits_change_no_result(
     limits: Limits, perturber: str, episode_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(engine_module.LIMITS, "cpu", limits)
-    perturbation = Perturbation({"space": "observation", "perturber": PERTURBERS[perturber], "fill": 0.4}, built("cv2"))
+    perturbation = Perturbation(
+        {"space": "observation", "stack": "all", "perturber": PERTURBERS[perturber], "fill": 0.4}, built("cv2")
+    )
     assert_same(*both(random_policy("lstm"), perturbation, screens(episode_path)[0]))
 
 
 def test_outputs_do_not_depend_on_earlier_frames(episode_path: Path) -> None:
     policy = random_policy("lstm")
     memory = random_memory(policy)
-    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))
+    perturbation = Perturbation({"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0}, built("cv2"))
     count = len(perturbation.masks)
 
     def respond(engine: Engine, screen: np.ndarray) -> Outputs:
-        frame = perturbation.preprocessing.prepare(screen)
-        return engine.respond(engine.reference(frame.observation), memory, perturbation.patches(screen, frame), count)
+        frame = perturbation.preprocessing.prepare(screen[None])
+        return engine.respond(
+            engine.reference(frame.observation), memory, perturbation.patches(screen[None], frame), count
+        )
 
     used, (first, second, _) = Engine(policy, OBSERVATION), screens(episode_path)
     with torch.inference_mode():

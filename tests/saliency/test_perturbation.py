@@ -28,13 +28,14 @@ RANDOM = {"RandomGrid": {"n": 8, "s": [9, 12], "p1": 0.5, "seed": 2}}
 @settings(max_examples=10, deadline=None)
 @given(screen=arrays(np.uint8, (210, 160, 3)))
 def test_cv2_equals_notebook_preprocessing_bit_for_bit(screen: np.ndarray) -> None:
-    np.testing.assert_array_equal(built("cv2").observe(screen[None])[0], prepro(screen))
+    np.testing.assert_array_equal(built("cv2").picture(screen)[:, :, 0], prepro(screen))
 
 
 def test_preprocessing_equals_notebook_on_real_frames(episode_path: Path) -> None:
     with load(episode_path) as episode:
         screens = episode.read("frame", slice(0, 40))
-    np.testing.assert_array_equal(built("cv2").observe(screens), np.stack([prepro(one) for one in screens]))
+    for screen in screens:
+        np.testing.assert_array_equal(built("cv2").picture(screen)[:, :, 0], prepro(screen))
 
 
 # Independent reference of each preprocessing; it uses the range of the screen ``like`` if one is given.
@@ -46,7 +47,7 @@ PLAINLY = {"cv2": lambda screen, like=None: prepro(screen), "imresize": imresize
 def test_imresize_equals_scipy_bit_for_bit(seed: int, low: int, high: int) -> None:
     low, high = sorted((low, high))
     screen = np.random.default_rng(seed).integers(low, high + 1, (210, 160, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(built("imresize").observe(screen[None])[0], imresize(screen))
+    np.testing.assert_array_equal(built("imresize").picture(screen)[:, :, 0], imresize(screen))
 
 
 def changed_part(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,11 +79,13 @@ def test_part_is_prepared_like_whole_screen(
     on_screen = np.array([[35 + 2 * top, 35 + 2 * bottom, 2 * left, 2 * right]])
     assert given.reached(on_screen).tolist() == [box]
     ((first, last, one, other),) = given.needed(np.array([box])).tolist()
-    (found,) = given.prepare(screen).changed(changed[None, first:last, one:other], np.array([[box[0], box[2]]]))
+    (found,) = given.prepare(screen[None]).changed(
+        changed[None, first:last, one:other, None], np.array([[box[0], box[2]]])
+    )
     whole = found.observation.copy()
-    (row, column), (height, width) = found.corners[0], found.values.shape[1:]
+    (row, column), (height, width) = found.corners[0], found.values.shape[1:3]
     whole[row : row + height, column : column + width] = found.values[0]
-    np.testing.assert_array_equal(whole, PLAINLY[preprocessing](changed))
+    np.testing.assert_array_equal(whole[:, :, 0], PLAINLY[preprocessing](changed))
 
 
 @pytest.mark.parametrize("preprocessing", PLAINLY)
@@ -90,7 +93,7 @@ def test_other_screen_is_prepared_by_range_of_frame(preprocessing: str, episode_
     with load(episode_path) as episode:
         screen = episode.read("frame", slice(60, 61))[0]
     for other in (np.full_like(screen, 250), np.zeros_like(screen), screen // 2 + 3):
-        prepared = built(preprocessing).prepare(screen).observe_other(other)
+        prepared = built(preprocessing).prepare(screen[None]).observe_other(other)[:, :, 0]
         np.testing.assert_array_equal(prepared, PLAINLY[preprocessing](other, like=screen))
         assert prepared.max() <= 1
 
@@ -125,22 +128,22 @@ def observations_by_xaitk(
 
 def observations_from_patches(perturbation: Perturbation, screen: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Return the perturbed observations by writing patches into whole observations."""
-    frame = perturbation.preprocessing.prepare(screen)
+    frame = perturbation.preprocessing.prepare(screen[None])
     observation = frame.observation
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
-    for found in perturbation.patches(screen, frame, background):
-        height, width = found.values.shape[1:]
+    for found in perturbation.patches(screen[None], frame, background[None]):
+        height, width = found.values.shape[1:3]
         # Patches have the size of the largest change, because the engine's cost grows with their size.
         assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
         for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
             place = (slice(top, top + height), slice(left, left + width))
             whole[mask] = found.observation
-            rows, columns = np.nonzero(whole[mask][place] != patch)
+            rows, columns, _ = np.nonzero(whole[mask][place] != patch)
             if len(rows):  # with another range, a part may happen to stay unchanged
                 changed = [top + rows.min(), top + rows.max() + 1, left + columns.min(), left + columns.max() + 1]
                 assert box.tolist() == changed
             whole[mask][place] = patch
-    return whole
+    return whole[..., 0]
 
 
 def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -170,14 +173,14 @@ def frame_and_background(episode_path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_perturbed_observations_equal_xaitk(
     preprocessing: str, perturber: dict[str, Any], space: str, fill: Any, episode_path: Path
 ) -> None:
-    spec = {"space": space, "perturber": perturber, "fill": fill}
+    spec = {"space": space, "stack": "all", "perturber": perturber, "fill": fill}
     given = frame_and_background(episode_path)
     ours = observations_from_patches(Perturbation(spec, built(preprocessing)), *given)
     np.testing.assert_allclose(ours, observations_by_xaitk(spec, preprocessing, *given), atol=2e-7)
 
 
 def test_masks_from_file_give_same_patches(episode_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = {"space": "observation", "perturber": RISE, "fill": 0}
+    spec = {"space": "observation", "stack": "all", "perturber": RISE, "fill": 0}
     given = frame_and_background(episode_path)
     expected = observations_from_patches(Perturbation(spec, built("cv2")), *given)
     monkeypatch.setattr(masks_module, "IN_MEMORY_BYTES", 2**15)
@@ -192,9 +195,9 @@ def test_fill_equal_to_frame_changes_nothing(
 ) -> None:
     screen, _ = frame_and_background(episode_path)
     perturbation = Perturbation(
-        {"space": space, "perturber": perturber, "fill": {"background": 200}}, built(preprocessing)
+        {"space": space, "stack": "all", "perturber": perturber, "fill": {"background": 200}}, built(preprocessing)
     )
-    assert not list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen), screen))
+    assert not list(perturbation.patches(screen[None], perturbation.preprocessing.prepare(screen[None]), screen[None]))
 
 
 def test_soft_masks_keep_pixels_equal_to_fill_and_truncate_others_like_xaitk() -> None:
@@ -220,10 +223,15 @@ def test_objects_of_extreme_level_are_erased_like_on_whole_screens(seed: int, bu
     screen = background.copy()
     screen[top : top + 4, left : left + 2] = bullet
     perturber = {"SlidingWindow": {"window_size": [space_of, space_of], "stride": [space_of // 2, space_of // 2]}}
-    spec = {"space": "screen", "perturber": perturber, "fill": {"background": 200}}
+    spec = {"space": "screen", "stack": "all", "perturber": perturber, "fill": {"background": 200}}
     perturbation = Perturbation(spec, built("imresize"))
     found = np.concatenate(
-        [one.masks for one in perturbation.patches(screen, perturbation.preprocessing.prepare(screen), background)]
+        [
+            one.masks
+            for one in perturbation.patches(
+                screen[None], perturbation.preprocessing.prepare(screen[None]), background[None]
+            )
+        ]
     )
     ours = observations_from_patches(perturbation, screen, background)
     for mask in found:
@@ -238,12 +246,12 @@ def test_objects_of_extreme_level_are_erased_like_on_whole_screens(seed: int, bu
 
 
 def test_masks_that_change_range_are_small_patches_of_one_further_observation() -> None:
-    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("imresize"))
+    perturbation = Perturbation({"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0}, built("imresize"))
     screen = np.full((210, 160, 3), 60, np.uint8)
     top, _, left, _ = perturbation.masks.boxes[len(perturbation.masks) // 2]
     screen[top + 3, left + 3] = 220
-    frame = perturbation.preprocessing.prepare(screen)
-    observation, found = frame.observation, list(perturbation.patches(screen, frame))
+    frame = perturbation.preprocessing.prepare(screen[None])
+    observation, found = frame.observation, list(perturbation.patches(screen[None], frame))
     small = [one for one in found if one.values.shape[1] < 10]
     assert sum(len(one.masks) for one in small) > 90
     assert len({id(one.observation) for one in small}) == 1
@@ -257,8 +265,8 @@ def test_masks_that_change_range_are_small_patches_of_one_further_observation() 
 def test_black_windows_on_black_give_no_patch() -> None:
     screen = np.zeros((210, 160, 3), np.uint8)
     screen[100:110, 50:60] = 200
-    perturbation = Perturbation({"space": "screen", "perturber": WINDOW, "fill": 0}, built("cv2"))
-    patches = list(perturbation.patches(screen, perturbation.preprocessing.prepare(screen)))
+    perturbation = Perturbation({"space": "screen", "stack": "all", "perturber": WINDOW, "fill": 0}, built("cv2"))
+    patches = list(perturbation.patches(screen[None], perturbation.preprocessing.prepare(screen[None])))
     touched = {int(mask) for found in patches for mask in found.masks}
     boxes = perturbation.masks.boxes
     overlapping = {

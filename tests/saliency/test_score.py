@@ -52,7 +52,7 @@ def test_map_of_network_that_ignores_input_is_zero(
     fetch_checkpoint(str(tmp_path / "blind.safetensors"), None, None, BUNDLED, tmp_path / "policy", print)
     settings = {"agent": "blind", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "sampled", "seed": 1}
     play_episode(tmp_path / "policy", tmp_path / "episode", **settings, max_steps=6)
-    spec = {"space": "observation", "perturber": NETWORK_MASKS[perturber], "fill": 1, "memory_lag": 0}
+    spec = {"space": "observation", "stack": "all", "perturber": NETWORK_MASKS[perturber], "fill": 1, "memory_lag": 0}
     paths = (tmp_path / "policy", tmp_path / "episode", tmp_path / "responses")
     perturb_block(*paths, perturbation=spec, block=1, block_size=3)
     score_block(tmp_path / "responses", tmp_path / "maps", scorer={scorer: {}})

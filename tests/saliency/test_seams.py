@@ -12,7 +12,7 @@ from helpers.agents import play_bundled
 from helpers.geometry import OBSERVATION, SCREEN, architecture
 from helpers.geometry import preprocessing as built
 from searchlight.agents.networks.greydanus import GreydanusPolicy
-from searchlight.agents.policy import LOGITS, Memory, Output, is_factored
+from searchlight.agents.policy import LOGITS, Memory, Output, channels_first, is_factored
 from searchlight.agents.preprocessing import Changed, PreparedFrame, Preprocessing
 from searchlight.agents.rollout import check_takes
 from searchlight.clips.collect import collect_clip
@@ -34,8 +34,11 @@ class Thinned(Preprocessing):
     def __init__(self) -> None:
         self.screen, self.shape, self.seen = SCREEN, (SIDE, SIDE), (20, 20 + 3 * SIDE, 30, 30 + 2 * SIDE)
 
-    def prepare(self, screen: np.ndarray) -> PreparedFrame:
-        return ThinnedFrame(screen)
+    def picture(self, screen: np.ndarray) -> np.ndarray:
+        return screen[20 : 20 + 3 * SIDE : 3, 30 : 30 + 2 * SIDE : 2, :1].astype(np.float32) / 255
+
+    def prepare(self, screens: np.ndarray) -> PreparedFrame:
+        return ThinnedFrame(self, screens[-1])
 
     def reached(self, boxes: np.ndarray) -> np.ndarray:
         found = -(-(boxes - [20, 20, 30, 30]) // [3, 3, 2, 2]).clip(-(10**6), SIDE)
@@ -51,15 +54,16 @@ class Thinned(Preprocessing):
 
 
 class ThinnedFrame(PreparedFrame):
-    def __init__(self, screen: np.ndarray) -> None:
-        self.observation = screen[20 : 20 + 3 * SIDE : 3, 30 : 30 + 2 * SIDE : 2, 0].astype(np.float32) / 255
+    def __init__(self, preprocessing: Thinned, screen: np.ndarray) -> None:
+        self.preprocessing = preprocessing
+        self.observation = preprocessing.picture(screen)
 
     def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
-        values = parts[:, ::3, ::2, 0].astype(np.float32) / 255
+        values = parts[:, ::3, ::2, 0, :1].astype(np.float32) / 255
         yield Changed(np.arange(len(parts)), self.observation, corners, values)
 
     def observe_other(self, screen: np.ndarray) -> np.ndarray:
-        return ThinnedFrame(screen).observation
+        return self.preprocessing.picture(screen)
 
 
 class Pooled(nn.Module):
@@ -83,16 +87,19 @@ class Pooled(nn.Module):
 SPECS: dict[str, Mapping[str, object]] = {
     "windows": {
         "space": "screen",
+        "stack": "all",
         "perturber": {"SlidingWindow": {"window_size": [11, 8], "stride": [9, 8]}},
         "fill": {"background": 200},
     },
     "colour": {
         "space": "screen",
+        "stack": "all",
         "perturber": {"RISEGrid": {"n": 8, "s": 5, "p1": 0.5, "seed": 1}},
         "fill": [10, 90, 30],
     },
     "observation": {
         "space": "observation",
+        "stack": "all",
         "perturber": {"SlidingRadial": {"radius": [2, 2], "stride": [15, 15], "sigma": [2, 2]}},
         "fill": {"blur": 2},
     },
@@ -115,11 +122,11 @@ def test_outputs_under_masks_equal_those_of_whole_screens(
     preprocessing, (screen, background) = Thinned(), frame_and_background(episode_path)
     policy = GreydanusPolicy(architecture("lstm", (1, 4, 6), 3, 16, 4, SIDE)) if kind == "factored" else Pooled(SIDE)
     perturbation = Perturbation(dict(spec), preprocessing)
-    frame, memory = preprocessing.prepare(screen), policy.initial_memory()
+    frame, memory = preprocessing.prepare(screen[None]), policy.initial_memory()
     engine = make_engine(policy, preprocessing.shape)
     assert isinstance(engine, Engine if kind == "factored" else WholeForwards)
     reference = engine.reference(frame.observation)
-    found = list(perturbation.patches(screen, frame, background))
+    found = list(perturbation.patches(screen[None], frame, background[None]))
     logits, value, _, _ = engine.respond(reference, memory, found, len(perturbation.masks))
     assert sum(len(one.masks) for one in found) >= 3
     masks = perturbation.masks.dense(0, len(perturbation.masks))
@@ -129,13 +136,13 @@ def test_outputs_under_masks_equal_those_of_whole_screens(
             kept = mask[..., None]
             hidden = (kept * screen + (1 - kept) * fill).astype(np.uint8)
             same = (screen == fill).all(axis=-1, keepdims=True)
-            seen = preprocessing.prepare(np.where(same, screen, hidden)).observation
+            seen = preprocessing.prepare(np.where(same, screen, hidden)[None]).observation
         else:
             from scipy.ndimage import gaussian_filter
 
-            blurred = gaussian_filter(frame.observation, 2)
-            seen = frame.observation + (1 - mask) * (blurred - frame.observation)
-        expected, expected_value, _ = policy.step(torch.from_numpy(seen)[None, None], memory)
+            blurred = gaussian_filter(frame.observation, (2, 2, 0))
+            seen = frame.observation + (1 - mask[..., None]) * (blurred - frame.observation)
+        expected, expected_value, _ = policy.step(channels_first(seen[None]), memory)
         np.testing.assert_allclose(logits[index], expected[0].numpy(), atol=1e-5)
         np.testing.assert_allclose(value[index], expected_value[0].item(), atol=1e-5)
 
@@ -145,8 +152,8 @@ def test_whole_forwards_depend_on_batch_by_rounding_alone(episode_path: Path) ->
     torch.manual_seed(0)
     policy, (screen, _) = Pooled(OBSERVATION[0]), frame_and_background(episode_path)
     perturbation = Perturbation(dict(SPECS["colour"]), built("imresize"))
-    frame = perturbation.preprocessing.prepare(screen)
-    found, count = list(perturbation.patches(screen, frame)), len(perturbation.masks)
+    frame = perturbation.preprocessing.prepare(screen[None])
+    found, count = list(perturbation.patches(screen[None], frame)), len(perturbation.masks)
     one, many = (WholeForwards(policy, batch=batch).respond(frame.observation, {}, found, count) for batch in (1, 5))
     for ours, theirs in zip(one, many, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)

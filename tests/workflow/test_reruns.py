@@ -243,6 +243,7 @@ CONFIG: dict[str, Edit] = {
         jobs(FROM_BLUR, background=2), {"perturbations/blur/fill": {"background": "episode"}}
     ),
     "fill: no background": Edit(FROM_BLUR, {"perturbations/blur/fill": 0.5}, why="the one that is there is unused"),
+    "stack": Edit(FROM_BLUR, {"perturbations/blur/stack": "newest"}),
     "memory_lag": Edit(FROM_BLUR, {"perturbations/blur/memory_lag": 1}),
     # Methods.
     "a method more": Edit({}, {"methods/other": OCCLUSION}, why="no clip shows it", bundle="blocks"),

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
+import numpy as np
+import torch
 from torch import Tensor, device, nn
 
 Memory = Mapping[str, Tensor]
@@ -32,6 +34,11 @@ class Output:
 LOGITS = Output("logits", "actor's logits", softmax=True)
 
 
+def channels_first(observations: np.ndarray) -> Tensor:
+    """Return observations (batch, height, width, channel) as networks take them, (batch, channel, height, width)."""
+    return torch.from_numpy(observations).permute(0, 3, 1, 2)
+
+
 class Policy(Protocol):
     """A network: plain torch, differentiable.
 
@@ -50,7 +57,7 @@ class Policy(Protocol):
         """Evaluate the network on observations.
 
         Args:
-            observation: (batch, 1, height, width) float32 in 0..1.
+            observation: (batch, channel, height, width) float32 in 0..1.
             memory: arrays of (batch, size).
 
         Returns:

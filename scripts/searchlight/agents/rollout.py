@@ -21,7 +21,7 @@ from tqdm import tqdm
 from searchlight import __version__
 from searchlight.agents import preprocessings
 from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
-from searchlight.agents.policy import Output, Policy
+from searchlight.agents.policy import Output, Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError, one_line
@@ -113,7 +113,8 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     """
     height, width = preprocessing.shape
     try:
-        policy.step(torch.zeros(1, 1, height, width), policy.initial_memory())
+        channels = preprocessing.channels * preprocessing.stack
+        policy.step(torch.zeros(1, channels, height, width), policy.initial_memory())
     except RuntimeError as error:
         raise SearchlightError(
             f"{key}: the checkpoint's network does not take the {height}x{width} observations of its preprocessing "
@@ -140,8 +141,8 @@ def _play(
     steps, score, ended = 0, 0.0, "max_steps"
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:
-            observation = torch.from_numpy(preprocessing.observe(frame[None]))[None]
-            given, value, after = policy.step(observation, memory)
+            observation = preprocessing.picture(frame)[None]
+            given, value, after = policy.step(channels_first(observation), memory)
             outputs, probability = given[0].numpy(), torch.softmax(given[0], dim=0).numpy()
             if actions == "greedy":
                 action = int(outputs.argmax())

@@ -150,6 +150,11 @@ class Perturbation(Table):
         "(`{background: {window: 50}}`, `{background: 50}`) or without (`background`), or a number for a level, or "
         "`[red, green, blue]`.",
     )
+    stack: Literal["all", "newest"] = Field(
+        "all",
+        description="Where an observation is a stack of pictures: hide the same patch in all of them, each by its own "
+        "fill, or in the newest alone. `newest` also makes the patch appear to move.",
+    )
     memory_lag: Int = Field(
         0,
         ge=0,

@@ -15,11 +15,12 @@ class Patches:
     """Changes that masks make in an observation; masks that change nothing are left out.
 
     Attributes:
-        observation: (height, width) float32, before the change: the unperturbed or another observation of the frame.
+        observation: (height, width, channel) float32, before the change: the unperturbed one, or another of the frame.
         masks: (n,) indices of the masks.
         boxes: (n, 4) top, bottom, left and right of the pixels that change.
         corners: (n, 2) row and column of each patch's first pixel.
-        values: (n, height, width) float32, the changed observation from that corner on; the largest box sets the size.
+        values: (n, height, width, c) float32, the newest ``c`` channels of the changed observation from that corner on;
+            the largest box sets the size. The other channels do not change.
     """
 
     observation: np.ndarray
@@ -29,11 +30,16 @@ class Patches:
     values: np.ndarray
 
 
+def newest(observation: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the channels of an observation that a patch's values change, as a view."""
+    return observation[:, :, observation.shape[2] - values.shape[-1] :]
+
+
 class Gathered:
     """Masks that change the same observation.
 
     Attributes:
-        observation: (height, width) float32.
+        observation: (height, width, channel) float32.
         masks: (n,) indices of the masks.
         boxes: (n, 4) top, bottom, left, right of the pixels that change.
         parts: the patches of these masks.
@@ -49,11 +55,11 @@ class Gathered:
         self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
 
     def write(self, seen: np.ndarray, members: np.ndarray) -> None:
-        """Write the patch of one mask into each whole observation, (mask, height, width) float32, in place."""
+        """Write the patch of one mask into each whole observation, (mask, height, width, channel), in place."""
         for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
             patches = self.parts[part]
             (top, left), values = patches.corners[place], patches.values[place]
-            one[top : top + values.shape[0], left : left + values.shape[1]] = values
+            newest(one, values)[top : top + values.shape[0], left : left + values.shape[1]] = values
 
 
 def seen_with(
@@ -62,23 +68,23 @@ def seen_with(
     """Return parts of the observation with patches written into them; pixels beyond its borders are zero.
 
     Args:
-        observation: (height, width) float32.
+        observation: (height, width, c) float32, the channels that the patches change.
         patches: patches to write.
         place: (n,) index of the patch in each part.
         starts: (n, 2) row and column of each part's first pixel; it may lie outside of the observation.
         size: height and width of the parts.
 
     Returns:
-        (n, *size) float32.
+        (n, *size, c) float32.
     """
     before = (-np.minimum(starts.min(axis=0), 0)).tolist()
-    after = np.maximum((starts + size).max(axis=0) - observation.shape, 0).tolist()
-    padded = np.zeros([sum(sides) for sides in zip(before, observation.shape, after, strict=True)], np.float32)
-    height, width = observation.shape
+    height, width, channels = observation.shape
+    after = np.maximum((starts + size).max(axis=0) - (height, width), 0).tolist()
+    padded = np.zeros((before[0] + height + after[0], before[1] + width + after[1], channels), np.float32)
     padded[before[0] : before[0] + height, before[1] : before[1] + width] = observation
     seen = crops(padded, starts + before, size)
     shifts = patches.corners[place] - starts
-    height, width = patches.values.shape[1:]
+    height, width = patches.values.shape[1:3]
     # Shifts take few values: as many in each direction as the first layer's stride has pixels.
     for down, right in set(map(tuple, shifts.tolist())):
         alike = np.flatnonzero((shifts == (down, right)).all(axis=1))

@@ -1,7 +1,8 @@
 """The agent's outputs under every mask, block by block: the only step that runs the network again.
 
-The frame is the unit of arithmetic. A frame's results depend on that frame, on the agent's memory there, and with
-``fill: background`` on the episode's background. So results are bit-identical for any block size and number of jobs.
+The frame is the unit of arithmetic. A frame's results depend on that frame, on the others in its observation's stack,
+on the agent's memory there, and with ``fill: background`` on the episode's background. So results are bit-identical
+for any block size and number of jobs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from searchlight.agents import preprocessings
 from searchlight.agents.policy import Memory, Policy
 from searchlight.agents.policy_file import load_policy, read_metadata
+from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills
 from searchlight.saliency.background import Backgrounds
@@ -57,7 +59,7 @@ def perturb_block(
             ``effective_masks`` (time,) int64 counts the masks that change the agent's observation. A block past the
             episode's end is empty. The attribute ``hidden_by`` describes the fill in words; ``unchanged_because``
             gives the reason why masks may change nothing.
-        perturbation: ``space``, ``perturber``, ``fill`` and ``memory_lag`` of the config.
+        perturbation: ``space``, ``perturber``, ``fill``, ``stack`` and ``memory_lag`` of the config.
         block: index of the block.
         block_size: frames in a block.
         background_path: store written by ``searchlight.saliency.background``; only for fills with a window.
@@ -88,6 +90,7 @@ def perturb_block(
             name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
             for name in policy.initial_memory()
         }
+        stacks = Stacks(episode, preprocessing, frames)
         with create(output) as writer:
             run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
             chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
@@ -103,16 +106,16 @@ def perturb_block(
             for start in range(0, len(frames), run):
                 some = frames[start : start + run]
                 outputs = []
-                for frame, screen in zip(some, episode.read("frame", slice(some.start, some.stop)), strict=True):
-                    prepared = preprocessing.prepare(screen)
+                for frame, made_of, screens in stacks.of(some):
+                    prepared = preprocessing.prepare(screens)
                     row, at = frame - frames.start, _memory_at(memory, frame - first)
                     where = f"{episode_path}: frame {frame}"
                     reference = engine.reference(prepared.observation)
                     stored = {name: array[row] for name, array in recorded.items()}
                     _check_recorded(engine.outputs(reference, at), stored, where)
                     at = _memory_at(memory, max(0, frame - lag - first))
-                    behind = None if backgrounds is None else backgrounds.nearest(frame)
-                    patches = _Counted(perturbed.patches(screen, prepared, behind))
+                    behind = None if backgrounds is None else np.stack([backgrounds.nearest(one) for one in made_of])
+                    patches = _Counted(perturbed.patches(screens, prepared, behind))
                     outputs.append(engine.respond(reference, at, patches, count))
                     effective[row] = patches.masks
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
@@ -122,6 +125,30 @@ def perturb_block(
             what = {"long_name": "decision of the episode"}
             writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
             writer.attributes(attributes)
+
+
+class Stacks:
+    """The screens that the observations of an episode's frames are made of."""
+
+    def __init__(self, episode: Reader, preprocessing: Preprocessing, frames: range) -> None:
+        """Read at which decisions the stacks of some frames were begun."""
+        self._episode, self._preprocessing, self._frames = episode, preprocessing, frames
+        if preprocessing.stack > 1:
+            self._begun = episode.read("stack_begun", slice(frames.start, frames.stop)).tolist()
+        else:
+            self._begun = list(frames)
+
+    def of(self, frames: range) -> Iterator[tuple[int, list[int], np.ndarray]]:
+        """Yield each of some frames with the decisions of its stack and their screens, (picture, H, W, 3)."""
+        first = max(0, frames.start - self._preprocessing.stack + 1)
+        screens = self._episode.read("frame", slice(first, frames.stop))
+        for frame in frames:
+            decisions = self._preprocessing.decisions(frame, self._begun[frame - self._frames.start])
+            # Slices are views.
+            stop = frame + 1 - first
+            together = decisions == list(range(decisions[0], frame + 1))
+            rows = slice(decisions[0] - first, stop) if together else np.array(decisions) - first
+            yield frame, decisions, screens[rows]
 
 
 class _Counted:

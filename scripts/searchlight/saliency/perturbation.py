@@ -4,6 +4,9 @@ A mask changes a box of the image (the screen, or the observation). Only that bo
 the part of the observation that depends on it is prepared again. A mask that leaves the observation unchanged is
 skipped.
 
+An observation may be a stack of pictures, each of its own screen. The same patch is hidden in all of them, each by its
+own fill, or in the newest alone. Images of several pictures have the pictures on an axis of their own.
+
 The preprocessing maps boxes and parts of the screen to the observation. It may return patches of a further
 observation, such as the unperturbed screen scaled by another range.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +24,7 @@ from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.crops import crops
 from searchlight.saliency import fills
 from searchlight.saliency.masks import masks_of
-from searchlight.saliency.patches import Patches
+from searchlight.saliency.patches import Patches, newest
 
 # Pixels blended at a time: they bound a job's memory for any number and size of masks.
 MAX_PIXELS = 2**17
@@ -63,30 +67,32 @@ class Perturbation:
         """Make the masks.
 
         Args:
-            spec: ``space``, ``perturber`` and ``fill`` of the config, in plain types.
+            spec: ``space``, ``perturber``, ``fill`` and ``stack`` of the config, in plain types.
             preprocessing: the agent's preprocessing of the episode's screens.
         """
         self.preprocessing = preprocessing
         self._fill = fills.build(spec["fill"])
         self._on_screen = spec["space"] == "screen"
+        self._newest_alone = spec["stack"] == "newest"
         self.masks = masks_of(spec, preprocessing)
         self._groups = list(self._make_groups())
 
     def patches(
-        self, screen: np.ndarray, frame: PreparedFrame, background: np.ndarray | None = None
+        self, screens: np.ndarray, frame: PreparedFrame, backgrounds: np.ndarray | None = None
     ) -> Iterator[Patches]:
         """Yield the changes that the masks make in the observation.
 
         Args:
-            screen: (H, W, 3) uint8.
-            frame: the prepared screen.
-            background: (H, W, 3) uint8, the background of the frame; only for fills with a window.
+            screens: (picture, H, W, 3) uint8, the screens of the observation's pictures, oldest first.
+            frame: the same screens, prepared.
+            backgrounds: (picture, H, W, 3) uint8, the background of each; only for fills with a window.
 
         Yields:
             Patches, in an order that depends on the masks and this frame alone. A mask without a patch changes nothing.
         """
-        image = screen if self._on_screen else frame.observation
-        fill = self._fill(self._scene(image, frame, background))
+        if self._newest_alone:
+            screens, backgrounds = screens[-1:], None if backgrounds is None else backgrounds[-1:]
+        image, fill = self._images(screens, frame, backgrounds)
         touched = _touched(image != fill, self.masks.boxes)
         for group in self._groups:
             kept: Any = touched[group.indices]
@@ -99,20 +105,40 @@ class Perturbation:
             behind = _cut(fill, boxes[:, ::2], group.size) if fill.ndim == image.ndim else fill
             after = blend(before, behind, values, self.masks.binary)
             if not self._on_screen:
-                yield from _changed(image, indices, corners, before, after)
+                yield from _changed(frame.observation, indices, corners, before, after)
                 continue
             for found in frame.changed(after, corners):
-                seen = _cut(found.observation, found.corners, found.values.shape[1:])
+                seen = _cut(newest(found.observation, found.values), found.corners, found.values.shape[1:3])
                 members = indices[found.members]
                 yield from _changed(found.observation, members, found.corners, seen, found.values, found.everywhere)
 
-    def _scene(self, image: np.ndarray, frame: PreparedFrame, background: np.ndarray | None) -> fills.Scene:
-        """Return the images that the fill may use."""
-        given = cast("np.ndarray", background)  # only fills with a window use it
+    def _images(
+        self, screens: np.ndarray, frame: PreparedFrame, backgrounds: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the image to perturb, and its fill.
+
+        On the screen, the image is (H, W, picture, 3) uint8. In the observation, it is the channels of the pictures,
+        (height, width, channel) float32. The fill broadcasts to it, or has its shape.
+        """
+        given = cast("np.ndarray", backgrounds)  # only fills with a window use it
         if not self._on_screen:
-            return fills.Scene(image, image, lambda: frame.observe_other(given))
+            channels = self.preprocessing.channels
+            image = frame.observation[:, :, -channels * len(screens) :]
+            layers = [image[:, :, channel] for channel in range(image.shape[2])]
+            filled = [
+                self._fill(fills.Scene(layer, layer, partial(_channel_of, frame, given, *divmod(channel, channels))))
+                for channel, layer in enumerate(layers)
+            ]
+            return image, np.stack(filled, axis=-1)
         top, bottom, left, right = self.preprocessing.seen
-        return fills.Scene(image, image[top:bottom, left:right], lambda: given)
+        filled = [
+            self._fill(fills.Scene(screen, screen[top:bottom, left:right], partial(_picture_of, given, number)))
+            for number, screen in enumerate(screens)
+        ]
+        image = np.ascontiguousarray(screens.transpose(1, 2, 0, 3))
+        if filled[0].ndim == screens[0].ndim:
+            return image, np.stack(filled, axis=2)
+        return image, np.stack([np.atleast_1d(one) for one in filled])
 
     def _make_groups(self) -> Iterator[_Group]:
         # Boxes of the observation; in observation space they are the masks' own boxes.
@@ -133,6 +159,16 @@ class Perturbation:
                 run = slice(start, start + step)
                 values = self.masks.patches(members[run], boxes[run]) if self.masks.in_memory else None
                 yield _Group(members[run], boxes[run], reached[members[run], ::2], values)
+
+
+def _picture_of(backgrounds: np.ndarray, number: int) -> np.ndarray:
+    """Return the background of a picture's screen."""
+    return backgrounds[number]
+
+
+def _channel_of(frame: PreparedFrame, backgrounds: np.ndarray, number: int, channel: int) -> np.ndarray:
+    """Return a channel of a picture's background, as the agent observes it."""
+    return frame.observe_other(backgrounds[number])[:, :, channel]
 
 
 def _cut(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -158,7 +194,7 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
     other form may differ in the last bit.
 
     Args:
-        image: (n, height, width) or (n, height, width, channel); n may be 1, for all masks.
+        image: (n, height, width, …), the last axis the channels of a pixel; n may be 1, for all masks.
         fill: of the same dtype, and of a shape that broadcasts to the images'.
         masks: (n, height, width) float32.
         binary: whether the masks are all 0 or 1.
@@ -166,8 +202,7 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
     Returns:
         The blended images, of the images' dtype.
     """
-    if image.ndim == 4:
-        masks = masks[..., None]
+    masks = masks.reshape(*masks.shape, *(1,) * (image.ndim - masks.ndim))
     if binary:
         return np.where(masks > 0, image, fill)
     if image.dtype != np.uint8:
@@ -185,11 +220,10 @@ def _touched(differs: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Return which boxes contain a pixel that differs, (n,) bool.
 
     Args:
-        differs: (height, width) or (height, width, channel) bool.
+        differs: (height, width, …) bool.
         boxes: (n, 4) top, bottom, left and right.
     """
-    if differs.ndim == 3:
-        differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    differs = _any_channel(differs, 2)
     # Number of differing pixels above and left of each corner (a summed-area table).
     counts = np.zeros((differs.shape[0] + 1, differs.shape[1] + 1), np.int32)
     differs.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, out=counts[1:, 1:])
@@ -205,12 +239,12 @@ def _changed(
     after: np.ndarray,
     all_change: bool = False,
 ) -> Iterator[Patches]:
-    """Yield the patches (n, height, width) at ``corners`` that change the observation, cut to the largest change.
+    """Yield the patches (n, height, width, c) at ``corners`` that change the observation, cut to the largest change.
 
     With ``all_change``, unchanged patches are kept too, and the box of an unchanged patch is the whole patch.
     """
-    differs = before != after
-    rows, columns = differs.any(axis=2), differs.any(axis=1)
+    differs = _any_channel(before != after, 3)
+    rows, columns = np.logical_or.reduce(differs, axis=2), np.logical_or.reduce(differs, axis=1)
     kept = np.arange(len(masks)) if all_change else np.flatnonzero(rows.any(axis=1))
     if len(kept) < len(masks):
         masks, corners, after, rows, columns = masks[kept], corners[kept], after[kept], rows[kept], columns[kept]
@@ -231,6 +265,15 @@ def _changed(
         starts = np.minimum(boxes[:, ::2], corners + (np.array([height, width]) - size))
         # Stacked vertically, all patches form one image, from which one call cuts.
         below = np.arange(len(masks))[:, None] * (height, 0)
-        after = crops(after.reshape(-1, width), starts - corners + below, tuple(size.tolist()))
+        after = crops(after.reshape(-1, *after.shape[2:]), starts - corners + below, tuple(size.tolist()))
         corners = starts
     yield Patches(observation, masks, boxes, corners, after)
+
+
+def _any_channel(differs: np.ndarray, axes: int) -> np.ndarray:
+    """Return whether any of the values behind the first axes is true; this is faster than ``any`` for a few values."""
+    values = differs.reshape(*differs.shape[:axes], -1)
+    found = values[..., 0]
+    for number in range(1, values.shape[-1]):
+        found = found | values[..., number]
+    return found

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from searchlight.agents.policy import Memory, Policy
+from searchlight.agents.policy import Memory, Policy, channels_first
 from searchlight.saliency.patches import Patches, gathered
 
 # Observations in one forward pass, by device type.
@@ -19,7 +19,7 @@ class Evaluator(Protocol):
     """Interface of the incremental engine and of whole forwards: a policy's outputs under perturbations."""
 
     def reference(self, observation: np.ndarray) -> Any:
-        """Evaluate the unperturbed observation, (height, width) float32; the other methods take the result."""
+        """Evaluate the unperturbed observation, (height, width, channel) float32; the other methods take the result."""
 
     def outputs(self, reference: Any, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
         """Return logits (action,) and value () of the unperturbed observation, with a memory of (1, hidden)."""
@@ -75,7 +75,7 @@ class WholeForwards:
         return logits, value, reference_logits, reference_value
 
     def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-        """Return logits (n, action) and values (n,) of whole observations (n, height, width)."""
+        """Return logits (n, action) and values (n,) of whole observations (n, height, width, channel)."""
         given = {name: array.to(self._device).expand(len(seen), -1) for name, array in memory.items()}
-        logits, value, _ = self._policy.step(torch.from_numpy(seen)[:, None].to(self._device), given)
+        logits, value, _ = self._policy.step(channels_first(seen).to(self._device), given)
         return logits.cpu().numpy(), value.cpu().numpy()

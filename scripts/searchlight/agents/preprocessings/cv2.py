@@ -18,20 +18,29 @@ class _Frame(PreparedFrame):
     """A screen whose observed pixels are each the mean of their own screen pixels only."""
 
     def __init__(self, screen: np.ndarray) -> None:
-        self.observation = _halved(levels_of(screen[None, TOP:BOTTOM]))[0]
+        self.observation = _picture(screen)
 
     def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
-        yield Changed(np.arange(len(parts)), self.observation, corners, _halved(levels_of(parts)))
+        values = _halved(levels_of(parts[:, :, :, 0]))[..., None]
+        yield Changed(np.arange(len(parts)), self.observation, corners, values)
 
     def observe_other(self, screen: np.ndarray) -> np.ndarray:
-        return _Frame(screen).observation
+        return _picture(screen)
 
 
 class _Halved(Halving):
     reach = 0
 
-    def prepare(self, screen: np.ndarray) -> PreparedFrame:
-        return _Frame(screen)
+    def picture(self, screen: np.ndarray) -> np.ndarray:
+        return _picture(screen)
+
+    def prepare(self, screens: np.ndarray) -> PreparedFrame:
+        return _Frame(screens[-1])
+
+
+def _picture(screen: np.ndarray) -> np.ndarray:
+    """Return the observation (height, width, 1) of a screen."""
+    return _halved(levels_of(screen[None, TOP:BOTTOM]))[0, :, :, None]
 
 
 def _halved(levels: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class _Frame(PreparedFrame):
         self._observations = {self.stretch: self.observation}
 
     def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
-        levels = levels_of(parts)
+        levels = levels_of(parts[:, :, :, 0])
         wide = levels[0].size > WIDE * self._levels.size
         stretches = self._stretches(levels, corners)
         # Each stretch becomes one number, because one is sorted faster than two.
@@ -64,7 +64,7 @@ class _Frame(PreparedFrame):
                     alone.append(members)
                     continue
                 self._observations[stretch] = self._observed(stretch)
-            values = self._parts(levels[members], corners[members], stretch)
+            values = self._parts(levels[members], corners[members], stretch)[..., None]
             # Another stretch changes all observed pixels, although some may keep their value by chance.
             everywhere = stretch != self.stretch
             yield Changed(members, self._observations[stretch], corners[members], values, everywhere)
@@ -76,7 +76,8 @@ class _Frame(PreparedFrame):
 
     def observe_other(self, screen: np.ndarray) -> np.ndarray:
         levels = levels_of(screen[TOP:BOTTOM])
-        return _halved(np.pad(levels, 1)[None], np.ones((1, 2), bool), np.ones((1, 2), bool), self.stretch)[0]
+        around = np.pad(levels, 1)[None]
+        return _halved(around, np.ones((1, 2), bool), np.ones((1, 2), bool), self.stretch)[0, :, :, None]
 
     def _stretches(self, levels: np.ndarray, corners: np.ndarray) -> np.ndarray:
         """Return the stretch of the whole screen under each change, (n, 2) int64."""
@@ -110,22 +111,25 @@ class _Frame(PreparedFrame):
         return _halved(around, first, last, stretch)
 
     def _observed(self, stretch: Stretch) -> np.ndarray:
-        """Return the observation of the unchanged screen under a stretch."""
-        return self._parts(self._levels[None], np.zeros((1, 2), np.int64), stretch)[0]
+        """Return the observation of the unchanged screen under a stretch, (height, width, 1)."""
+        return self._parts(self._levels[None], np.zeros((1, 2), np.int64), stretch)[0, :, :, None]
 
     def _whole(self, levels: np.ndarray, corner: np.ndarray, stretch: np.ndarray) -> np.ndarray:
-        """Return the whole observation under one changed part and its stretch."""
+        """Return the whole observation under one changed part and its stretch, (height, width, 1)."""
         changed, (top, left), (height, width) = self._levels.copy(), CELL * corner, levels.shape
         changed[top : top + height, left : left + width] = levels
         low, high = stretch.tolist()
-        return self._parts(changed[None], np.zeros((1, 2), np.int64), (low, high))[0]
+        return self._parts(changed[None], np.zeros((1, 2), np.int64), (low, high))[0, :, :, None]
 
 
 class _Stretched(Halving):
     reach = 1
 
-    def prepare(self, screen: np.ndarray) -> PreparedFrame:
-        return _Frame(screen)
+    def picture(self, screen: np.ndarray) -> np.ndarray:
+        return _Frame(screen).observation
+
+    def prepare(self, screens: np.ndarray) -> PreparedFrame:
+        return _Frame(screens[-1])
 
 
 def build(screen: tuple[int, int], arguments: Arguments) -> Halving:  # noqa: ARG001  it has none
