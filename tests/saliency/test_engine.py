@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.networks.greydanus import GreydanusPolicy as Policy
+from searchlight.agents.policy import LOGITS, Memory
 from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import engine as engine_module
 from searchlight.saliency import masks as masks_module
 from searchlight.saliency.engine import Engine, Limits
+from searchlight.saliency.patches import Patches
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.perturbation import Perturbation
 from searchlight.saliency.whole_forwards import WholeForwards
 from searchlight.store.zarr import load
+from torch import Tensor, nn
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 WINDOW = {"SlidingWindow": {"window_size": [5, 5], "stride": [5, 5]}}
@@ -126,6 +130,89 @@ def test_box_at_any_place_is_exact(
     mask[top : top + height, left : left + width] = 0
     perturbation = one_mask(mask)
     assert_same(*both(policy, perturbation, screen))
+
+
+class Stacked(nn.Module):
+    """A factored network of any convolutions, with ReLU, a dense layer and heads."""
+
+    actions, output, activation = 3, LOGITS, "relu"
+
+    def __init__(self, channels: list[int], kernels: list[int], strides: list[int], shape: tuple[int, int]) -> None:
+        super().__init__()
+        layers = zip(pairwise(channels), kernels, strides, strict=True)
+        self.convolutions = nn.ModuleList([nn.Conv2d(*one, kernel, stride) for one, kernel, stride in layers])
+        with torch.inference_mode():
+            features = self.features(torch.zeros(1, channels[0], *shape)).shape[1]
+        self.dense, self.heads = nn.Linear(features, 6), nn.Linear(6, 4)
+
+    def features(self, observation: Tensor) -> Tensor:
+        for convolution in self.convolutions:
+            observation = torch.relu(convolution(observation))
+        return observation.flatten(1)
+
+    @property
+    def product(self) -> tuple[Tensor, Tensor]:
+        return self.dense.weight, self.dense.bias
+
+    def initial_memory(self) -> dict[str, Tensor]:
+        return {}
+
+    def decide(
+        self, product: torch.Tensor, memory: Memory
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        heads = self.heads(torch.relu(product))
+        return heads[:, :3], heads[:, 3], {}
+
+    def step(
+        self, observation: torch.Tensor, memory: Memory
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        return self.decide(self.dense(self.features(observation)), memory)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    inputs=st.integers(1, 8),
+    changing=st.integers(1, 8),
+    widths=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    kernels=st.lists(st.integers(1, 8), min_size=3, max_size=3),
+    strides=st.lists(st.integers(1, 4), min_size=3, max_size=3),
+    height=st.integers(40, 60),
+    width=st.integers(40, 60),
+    corner=st.tuples(st.integers(0, 31), st.integers(0, 31)),
+    size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+)
+def test_stacks_are_exact_where_all_or_newest_channels_change(
+    inputs: int,
+    changing: int,
+    widths: list[int],
+    kernels: list[int],
+    strides: list[int],
+    height: int,
+    width: int,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    depth, shape = len(widths), (height, width)
+    for kernel, stride in zip(kernels, strides, strict=False):
+        depth -= min(shape) < kernel
+        shape = tuple((side - kernel) // stride + 1 for side in shape)
+    torch.manual_seed(inputs + height)
+    rng = np.random.default_rng(changing + width)
+    sides = [max(1, min(side, limit - start)) for side, limit, start in zip(size, (height, width), corner, strict=True)]
+    depth = max(1, depth)
+    policy = Stacked([inputs, *widths[:depth]], kernels[:depth], strides[:depth], (height, width)).eval()
+    policy.requires_grad_(False)
+    observation = rng.random((height, width, inputs), np.float32)
+    boxes = np.array([[corner[0], corner[0] + sides[0], corner[1], corner[1] + sides[1]]] * 2)
+    values = rng.random((2, *sides, min(changing, inputs)), np.float32)
+    found = [Patches(observation, np.array([0, 2]), boxes, boxes[:, ::2], values)]
+    with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_module, "BOX_COST", 0)  # boxes only
+        engine = Engine(policy, (height, width))
+        ours = engine.respond(engine.reference(observation), {}, found, 3)
+        plain = WholeForwards(policy, batch=1).respond(observation, {}, found, 3)
+    assert_same(ours, plain)
+    np.testing.assert_array_equal(ours[0][1], ours[2])
 
 
 def one_mask(mask: np.ndarray, fill: float = 0.3) -> Perturbation:

@@ -205,7 +205,10 @@ class Engine:
 
     def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
         """Yield the output of each layer for whole observations; both are (batch, row, column, channel)."""
-        seen = self._first_layer(self._with_margins(observations))
+        if observations.shape[3] == 1:
+            seen = self._first_layer(self._with_margins(observations))
+        else:  # a convolution of several channels is faster without gathering
+            seen = self._convolved(0, torch.from_numpy(observations).to(self._device))
         yield seen
         for depth in range(1, len(self._convolutions)):
             yield (seen := self._convolved(depth, seen))
