@@ -9,12 +9,12 @@ import fnmatch
 import re
 import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from searchlight.agents.snapshots import SUFFIXES, highest_step
 from searchlight.agents.sources import MAX_BYTES
 from searchlight.errors import SearchlightError, one_line, printable
-
-SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
 
 
 def is_archive(path: Path) -> bool:
@@ -57,44 +57,24 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     return target, chosen
 
 
-def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
-    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+def refuse_outside(names: Iterable[str], found: str, allowed: str) -> None:
+    """Raise a ``SearchlightError`` if a name of a file leaves the folder that it is relative to."""
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
-            raise SearchlightError(f"{source}: found the member '{printable(name)}', allowed: names inside the archive")
+            raise SearchlightError(f"{found} '{printable(name)}', allowed: {allowed}")
+
+
+def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
+    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+    refuse_outside(names, f"{source}: found the member", "names inside the archive")
     if member is None:
         matches = [name for name in names if name.endswith(SUFFIXES)]
     elif member in names:
         matches = [name for name in names if name == member]
     else:
         matches = [name for name in names if fnmatch.fnmatchcase(name, member)]
-    chosen = _highest_step(matches, source, member, names)
+    wanted = f"{source}: member '{member}'" if member else f"{source}: no member asked for"
+    chosen = highest_step(matches, wanted, names)
     if file.getinfo(chosen).file_size > MAX_BYTES:
         raise SearchlightError(f"{source}: {printable(chosen)}: found over {MAX_BYTES} bytes, allowed: less")
     return chosen
-
-
-def _highest_step(matches: list[str], source: str, member: str | None, names: list[str]) -> str:
-    asked = f"member '{member}'" if member else "no member asked for"
-    if not matches:
-        raise SearchlightError(f"{source}: {asked}, allowed: {_some(names)}")
-    if len(matches) == 1:
-        return matches[0]
-    highest = max(map(_step, matches))
-    best = [name for name in matches if _step(name) == highest]
-    if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
-        raise SearchlightError(f"{source}: {asked} fits several, name one of: {_some(matches)}")
-    return best[0]
-
-
-def _step(name: str) -> int:
-    """Return the last number of the file's name, of up to 18 digits; -1 if it has no number."""
-    numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
-    return int(numbers[-1]) if numbers else -1
-
-
-def _some(names: list[str]) -> str:
-    if not names:
-        return "none, it is empty"
-    shown = ", ".join(printable(name) for name in sorted(names)[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
