@@ -171,6 +171,9 @@ CONFIG: dict[str, Edit] = {
         then=MINE_BLOCKS,
         why="stores hold where the weights are from",
     ),
+    "a checkpoint by a pattern": Edit(
+        {}, {"agents/mine/checkpoint": "min*.zip"}, why="it is the same file", bundle="blocks"
+    ),
     "another checkpoint behind the same name": Edit(
         jobs(MINE_PLAYED, fetch_checkpoint=1), files={"mine.zip": renewed}, then=MINE_BLOCKS, bundle="clips"
     ),

@@ -82,15 +82,11 @@ wildcard_constraints:
     block=r"\d+",
 
 
-def fetched(name):
-    """Return the record of an agent's weights, if they are there."""
-    return recorded(in_place(f"results/agents/{name}/policy.safetensors"))
-
-
 def say_unpinned():
     """Print the line that pins each checkpoint which the config does not pin."""
     for name, agent in settings.agents.items():
-        if (line := pin_line(agent.checkpoint, agent.sha256, fetched(name))) is not None:
+        fetched = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
+        if (line := pin_line(agent.checkpoint, agent.sha256, fetched)) is not None:
             print(f"agents.{name}: to pin its checkpoint, write  {line}", file=sys.stderr)
 
 
@@ -174,7 +170,8 @@ def checkpoint_source(names):
 def source_of(name):
     """Return what identifies an agent's weights: the checkpoint, its digest or pin, and how it is read."""
     agent = settings.agents[name]
-    found = identity(agent.checkpoint, agent.sha256, BUNDLED, fetched(name))
+    fetched = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
+    found = identity(agent.checkpoint, agent.sha256, BUNDLED, fetched)
     return {**found, "member": agent.member, "network": agent.network}
 
 
