@@ -25,6 +25,7 @@ ZOO = ["BreakoutNoFrameskip-v4/config.yml", "evaluations.npz", "0.monitor.csv", 
         (["model_9.pt", "model_10.pt"], "model_10.pt"),
         (["README.md", "checkpoints/model.pt"], "checkpoints/model.pt"),
         (["model.pt", "old/policy.pth"], "model.pt"),
+        (["._a.zip", "__MACOSX/._model.pt", "a/model.pt"], "a/model.pt"),
     ],
 )
 def test_checkpoint_of_a_folder_is_chosen_by_name(names: list[str], chosen: str) -> None:

@@ -70,9 +70,11 @@ def test_path_with_the_signs_of_a_pattern_is_a_path(logs: Path) -> None:
         ("logs/Pong*", "no such file"),
         ("absent/*.zip", "no such file"),
         ("logs", "a folder, no file asked for, allowed: none, it is empty"),
+        ("logs/Pong-v4_2/a*", "found 'logs/Pong-v4_2/a{b}.zip', allowed: no braces"),
     ],
 )
 def test_what_names_no_file_is_refused_by_the_job_alone(logs: Path, checkpoint: str, said: str) -> None:
+    (logs / "Pong-v4_2" / "a{b}.zip").touch()
     with pytest.raises(SearchlightError) as refusal:
         local_name(checkpoint)
     assert str(refusal.value).startswith(f"{checkpoint}: {said}")

@@ -25,7 +25,7 @@ class Hub(ThreadingHTTPServer):
         commits: files of each commit, by its hash.
         branches: commits by the names of branches; ``main`` is the newest.
         tags: commits by the names of tags.
-        gated: whether files and info are refused.
+        gated: whether files are refused; the info is not.
         sizes: sizes that the info tells, where they are not the files' own.
         headers: headers that answers with files have in place of the usual ones.
         elsewhere: address that answers with files redirect to.
@@ -72,17 +72,19 @@ class _Handler(BaseHTTPRequestHandler):
         hub.asked.append(f"{self.command} {path}")
         hub.tokens += [self.headers["Authorization"]] if "Authorization" in self.headers else []
         api, repository = f"/api/models/{hub.repository}", f"/{hub.repository}/resolve/"
-        if path == "/elsewhere":
+        if path == "/api/agent-harnesses":  # telemetry, which the client would keep in the home folder
+            self.answer(200, b'{"standardEnvVars": [], "harnesses": {}}')
+        elif path == "/elsewhere":
             self.answer(200, hub.commits[hub.branches["main"]]["policy.pth"])
         elif not path.startswith((api, repository)):
             # The hub does not tell missing repositories from private ones.
             self.refuse(401, "RepoNotFound")
-        elif hub.gated:
-            self.refuse(403, "GatedRepo")
         elif path == f"{api}/refs":
             self.answer(200, json.dumps(self.refs()).encode())
         elif path.startswith(api):
             self.info(path.removeprefix(api).removeprefix("/revision/") or "main")
+        elif hub.gated:
+            self.refuse(403, "GatedRepo")
         else:
             revision, _, name = path.removeprefix(repository).partition("/")
             self.file(revision, name)

@@ -26,7 +26,8 @@ def only_checkpoint(names: Sequence[str], home: str, wanted: str) -> str:
     first that exists is taken. An unzipped agent of stable-baselines3 has ``policy.pth``.
 
     Args:
-        names: paths of the files, relative to the folder. Files in folders inside it count if no other file fits.
+        names: paths of the files, relative to the folder. Files in folders inside it count if no other file fits;
+            hidden ones never.
         home: name of the folder or repository, such as ``BreakoutNoFrameskip-v4_1``.
         wanted: beginning of the line of an error.
 
@@ -42,7 +43,7 @@ def only_checkpoint(names: Sequence[str], home: str, wanted: str) -> str:
         ("policy.pth",),
         tuple(f"*{suffix}" for suffix in SUFFIXES),
     ]
-    files = [name for name in names if PurePosixPath(name).name != _CURVES]
+    files = [name for name in names if not PurePosixPath(name).name.startswith((".", _CURVES))]
     for inside in ([name for name in files if "/" not in name], files):
         for patterns in ranks:
             matches = [name for name in inside if any(fnmatchcase(PurePosixPath(name).name, one) for one in patterns)]

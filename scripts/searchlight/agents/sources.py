@@ -43,15 +43,19 @@ def local_name(checkpoint: str) -> str:
         return checkpoint
     path = Path(checkpoint).expanduser()
     if path.is_dir():
-        names = [entry.name for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
-        return str(path / only_checkpoint(names, path.absolute().name, f"{checkpoint}: a folder, no file asked for"))
-    if glob.has_magic(checkpoint) and not path.exists():
+        names = [entry.name for entry in path.iterdir() if entry.is_file()]
+        found = str(path / only_checkpoint(names, path.absolute().name, f"{checkpoint}: a folder, no file asked for"))
+    elif glob.has_magic(checkpoint) and not path.exists():
         # Path.glob would also find hidden files, and refuses some patterns.
         matches = [match for match in glob.glob(str(path)) if Path(match).is_file()]  # noqa: PTH207
         if not matches:
             raise SearchlightError(f"{checkpoint}: no such file")
-        return highest_step(matches, checkpoint, matches)
-    return checkpoint
+        found = highest_step(matches, checkpoint, matches)
+    else:
+        return checkpoint
+    if "{" in found or "}" in found:
+        raise SearchlightError(f"{checkpoint}: found '{found}', allowed: no braces, Snakemake takes them for wildcards")
+    return found
 
 
 def local_path(name: str, bundled: str | Path) -> Path:
