@@ -115,6 +115,11 @@ def test_short_form_is_fetched_and_pinned_in_its_own_form(
     assert len(fetch.notices) == 1
 
 
+def test_data_beside_the_weights_of_an_unzipped_agent_is_read(fetch: Fetch, server: Hub) -> None:
+    server.push("unzipped", {**ZOO, "ppo-BreakoutNoFrameskip-v4/data": b"no JSON"})
+    assert "data: cannot be read as JSON" in fetch.refused("hub:me/agent")
+
+
 def test_right_digest_prints_nothing_and_a_wrong_one_is_refused(fetch: Fetch, server: Hub) -> None:
     fetch("hub:me/agent", digest=sha256(WEIGHTS[1]))
     assert fetch.notices == []

@@ -206,7 +206,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
         return bad_agent(checkpoint=str(folder / "net.pt")), "fetch_checkpoint", "not a known network"
     if case == "malicious pickle":
         torch.save({"conv1.weight": Marker(folder / "executed")}, folder / "evil.pt")
-        return bad_agent(checkpoint=str(folder / "evil.pt")), "fetch_checkpoint", "cannot be read as weights alone"
+        return bad_agent(checkpoint=str(folder / "evil.pt")), "fetch_checkpoint", "nothing of it was run"
     if case == "zip that leaves its folder":
         with zipfile.ZipFile(folder / "evil.zip", "w") as archive:
             archive.writestr("../strong.40.tar", b"x")
@@ -214,7 +214,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
     if case == "truncated file":
         whole = Path(write_checkpoint(folder / "whole.pt")).read_bytes()
         (folder / "cut.pt").write_bytes(whole[: len(whole) // 2])
-        return bad_agent(checkpoint=str(folder / "cut.pt")), "fetch_checkpoint", "cannot be read"
+        return bad_agent(checkpoint=str(folder / "cut.pt")), "fetch_checkpoint", "found a zip that is cut off"
     if case == "no such environment":
         return bad_agent(env="Breakot-v0"), "rollout", "env: found 'Breakot-v0'"
     if case == "too few actions":

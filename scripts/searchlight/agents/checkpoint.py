@@ -7,19 +7,24 @@ checks of their own. No later step of the workflow reads a pickle.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from searchlight.agents import networks
 from searchlight.agents.archives import extract_member, is_archive
 from searchlight.agents.downloads import download
 from searchlight.agents.hub import fetch_from_hub
 from searchlight.agents.policy_file import write_policy
+from searchlight.agents.prefixes import fitting
 from searchlight.agents.sources import PINNED, is_local, local_name, local_path, pin_line
-from searchlight.agents.weights import read_tensors
+from searchlight.agents.weights import read_weights
 from searchlight.config.checkpoints import on_hub
-from searchlight.errors import SearchlightError
+from searchlight.errors import SearchlightError, printable
 from searchlight.store.files import PARTIAL, digest_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def fetch_checkpoint(
@@ -58,12 +63,13 @@ def fetch_checkpoint(
             raise SearchlightError(f"{checkpoint}: found sha256 {digest}, allowed: {sha256}")
         if (line := pin_line(checkpoint, sha256, {"source": source, "sha256": digest})) is not None:
             notice(f"{checkpoint} is not pinned; to pin it, write under its agent:  {line}")
-        if is_archive(path):
+        if is_archive(path, member):
             path, member = extract_member(path, member, Path(folder), checkpoint)
         elif member is not None:
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
-        tensors = read_tensors(path, checkpoint)
-    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint, network)
+        weights = read_weights(path, checkpoint if member is None else f"{checkpoint}: {printable(member)}")
+    tensors = fitting(weights.tensors, lambda tensors: networks.fits(_shapes(tensors), network))
+    network = networks.find(_shapes(tensors), checkpoint, network)
     policy = networks.build(network, tensors, checkpoint)
     about = {
         "source": source,
@@ -74,6 +80,10 @@ def fetch_checkpoint(
         PINNED: pinned,
     }
     write_policy(output, tensors, about)
+
+
+def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in tensors.items()}
 
 
 def _file_of(checkpoint: str, bundled: str | Path, folder: Path) -> tuple[Path, str]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from glob import has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from searchlight.agents import sb3_zip
 from searchlight.agents.archives import refuse_outside
 from searchlight.agents.downloads import check_answer
 from searchlight.agents.snapshots import highest_step, only_checkpoint
@@ -55,10 +56,20 @@ def fetch_from_hub(wanted: OnHub, checkpoint: str, folder: Path) -> tuple[Path, 
             wanted.repository, revision=_revision(api, wanted, checkpoint), files_metadata=True, timeout=_TIMEOUT
         )
         found = _choose(info, wanted, checkpoint)
-        path = api.hf_hub_download(
-            found.repository, str(found.file), revision=found.revision, local_dir=folder / "hub", tqdm_class=_progress()
-        )
-        return Path(path), found
+        paths = [
+            api.hf_hub_download(
+                found.repository, name, revision=found.revision, local_dir=folder / "hub", tqdm_class=_progress()
+            )
+            for name in _with_data(info, str(found.file))
+        ]
+        return Path(paths[0]), found
+
+
+def _with_data(info: ModelInfo, file: str) -> list[str]:
+    """Return a file; and with ``policy.pth`` the ``data`` beside it, which says what the weights do not."""
+    data = str(PurePosixPath(file).with_name(sb3_zip.DATA))
+    beside = PurePosixPath(file).name == sb3_zip.POLICY and data in {one.rfilename for one in info.siblings or []}
+    return [file, data] if beside else [file]
 
 
 def _revision(api: HfApi, wanted: OnHub, checkpoint: str) -> str | None:

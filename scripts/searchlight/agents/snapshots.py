@@ -14,7 +14,14 @@ from pathlib import PurePosixPath
 from searchlight.errors import SearchlightError, printable
 
 # Suffixes of files that hold weights alone.
-SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
+SUFFIXES = (".tar", ".pt", ".pth", ".safetensors", ".cleanrl_model")
+# What stands in names without being a step: versions of environments, and seeds.
+_NO_STEPS = re.compile(r"-v[0-9]+|seed[-_]?[0-9]+", re.IGNORECASE)
+# Folders named after a step, as in `rl_model_1000_steps/policy.pth`.
+_STEP_FOLDER = re.compile(
+    r"[0-9]+[-_]?steps?|(steps?|checkpoint|ckpt|epoch|iter(ation)?|update)[-_]?[0-9]+", re.IGNORECASE
+)
+_FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 # The curves of a training, which rl-baselines3-zoo keeps beside its agents.
 _CURVES = "train_eval_metrics.zip"
 
@@ -47,7 +54,7 @@ def only_checkpoint(names: Sequence[str], home: str, wanted: str) -> str:
     for inside in ([name for name in files if "/" not in name], files):
         for patterns in ranks:
             matches = [name for name in inside if any(fnmatchcase(PurePosixPath(name).name, one) for one in patterns)]
-            if len({re.sub("[0-9]+", "", name) for name in matches}) > 1:
+            if len({re.sub("[0-9]+[kKmM]?", "", name) for name in matches}) > 1:
                 raise _several(matches, wanted)
             if matches:
                 return highest_step(matches, wanted, names)
@@ -55,7 +62,7 @@ def only_checkpoint(names: Sequence[str], home: str, wanted: str) -> str:
 
 
 def highest_step(matches: Sequence[str], wanted: str, names: Sequence[str]) -> str:
-    """Return the match with the highest step: the last number in a file's name.
+    """Return the match with the highest step, which its name or its folder's name tells.
 
     Args:
         matches: paths of the files that fit.
@@ -69,17 +76,26 @@ def highest_step(matches: Sequence[str], wanted: str, names: Sequence[str]) -> s
         raise _none(names, wanted)
     if len(matches) == 1:
         return matches[0]
-    highest = max(map(_step, matches))
-    best = [name for name in matches if _step(name) == highest]
-    if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
+    units = {name: _unit(PurePosixPath(name)) for name in matches}
+    highest = max(step_of(unit.name) for unit in units.values())
+    best = [name for name, unit in units.items() if step_of(unit.name) == highest]
+    if len(best) > 1 or len({unit.parent for unit in units.values()}) > 1:
         raise _several(matches, wanted)
     return best[0]
 
 
-def _step(name: str) -> int:
-    """Return the last number of the file's name, of up to 18 digits; -1 if it has no number."""
-    numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
-    return int(numbers[-1]) if numbers else -1
+def _unit(path: PurePosixPath) -> PurePosixPath:
+    """Return what the step of a checkpoint stands in: its file, or its folder if that is named after a step."""
+    return path.parent if _STEP_FOLDER.search(path.parent.name) and step_of(path.name) < 0 else path
+
+
+def step_of(name: str) -> int:
+    """Return the step in a file's name: its last number, of up to 18 digits; -1 if it has none.
+
+    ``900k`` and ``2M`` are thousands and millions. Versions (``Pong-v4``) and seeds (``seed1``) are no steps.
+    """
+    numbers = re.findall(r"([0-9]{1,18})(?:([kKmM])(?![A-Za-z]))?", _NO_STEPS.sub("", name))
+    return int(numbers[-1][0]) * _FACTORS[numbers[-1][1].lower()] if numbers else -1
 
 
 def _none(names: Sequence[str], wanted: str) -> SearchlightError:
