@@ -356,7 +356,7 @@ CONFIG: dict[str, Edit] = {
     "zoom": Edit(RENDERED, {"video/zoom": 2}),
     "style": Edit(FROM_RENDER, {"video/style": "notebook"}, bundle="blocks"),
     "gamma": Edit(FROM_RENDER, {"video/gamma": 0.8}, bundle="clips"),
-    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}),
+    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}, bundle="methods"),
     "opacity": Edit(FROM_RENDER, {"video/opacity": 0.5}, bundle="blocks"),
     "highlight": Edit({}, {"video/highlight": "#00ff00"}, why="only the notebook's style has it", bundle="blocks"),
     "highlight of the notebook's style": Edit(FROM_RENDER, {"video/highlight": "#00ff00", "video/style": "notebook"}),
