@@ -23,7 +23,7 @@ from pydantic import (
 
 from searchlight import registry
 from searchlight.agents import networks, preprocessings
-from searchlight.config import consistency, names, playable
+from searchlight.config import checkpoints, consistency, names, playable
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Table
 from searchlight.config.families import Clip, ClipFamily
@@ -46,9 +46,10 @@ def _checkpoint(source: str) -> str:
     if "://" not in source and re.search("[{}]", source):
         raise ValueError(f"found '{source}', allowed: no braces in a path, Snakemake takes them for wildcards")
     if "://" in source and scheme not in ("https", "http"):
-        raise ValueError(f"found '{source}', allowed: https://…, a path, bundled:NAME, catalogue:NAME")
+        raise ValueError(f"found '{source}', allowed: https://…, a path, hub:ORG/NAME, bundled:NAME, catalogue:NAME")
     if scheme in ("bundled", "catalogue") and not re.fullmatch(names.PATTERN, source.partition(":")[2]):
         raise ValueError(f"found '{source}', allowed: {scheme}:NAME, the name of letters, digits, '-' and '_'")
+    _in_words(checkpoints.on_hub, source)
     return source
 
 
@@ -79,9 +80,10 @@ class Agent(Table):
     """A trained agent: where its weights are, and the world it was trained for."""
 
     checkpoint: Annotated[str, AfterValidator(_checkpoint)] = Field(
-        description="Where the weights are: `bundled:NAME` (ships with the project), `catalogue:NAME` (a known public "
-        "agent of `config/catalogue.yaml`), a path, or an `https://` address. Files of torch (`.tar`, `.pt`, `.pth`), "
-        "safetensors, or a zip archive of them.",
+        description="Where the weights are ([all forms](#checkpoints)): `bundled:NAME` (ships with the project), "
+        "`catalogue:NAME` (a known public agent of `config/catalogue.yaml`), a path, an `https://` address, or a file "
+        "of the Hugging Face hub: `hub:ORG/NAME`, `sb3:ppo/BreakoutNoFrameskip-v4`, "
+        "`cleanrl:BreakoutNoFrameskip-v4-dqn_atari-seed1`.",
         examples=["bundled:breakout"],
     )
     member: str | None = Field(
@@ -92,12 +94,13 @@ class Agent(Table):
     sha256: Digest | None = Field(
         None,
         description="Digest that the file (the archive, where it is one) must have. Where none is given, the digest "
-        "found is printed with the line to paste here. Addresses with plain `http://` must have one.",
+        "found is printed with the line to paste here (of a repository on the hub, the commit). Addresses with plain "
+        "`http://` must have one.",
     )
     env: str | None = Field(
         None,
         description="Gymnasium id of the Atari environment: `Breakout-v0`, `BreakoutNoFrameskip-v4`, `ALE/Pong-v5`, … "
-        "May be left out for an agent of the catalogue.",
+        "May be left out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["Breakout-v0"],
     )
     preprocessing: Annotated[
@@ -107,7 +110,7 @@ class Agent(Table):
     ] = Field(
         None,
         description="How a screen becomes what the network sees: a [preprocessing](#preprocessings), with or without "
-        "arguments. May be left out for an agent of the catalogue.",
+        "arguments. May be left out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["cv2"],
     )
     network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
@@ -119,6 +122,17 @@ class Agent(Table):
     actions: Literal["greedy", "sampled"] = Field(
         "greedy", description="Take the action with the highest logit, or draw from the policy."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form_fills_in_missing_keys(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        try:
+            brought = checkpoints.brought(str(given.get("checkpoint")))
+        except SearchlightError:  # the check of the key reports it
+            return given
+        return {**{key: value for key, value in brought.items() if key in cls.model_fields}, **given}
 
     @model_validator(mode="after")
     def _plain_http_needs_a_digest(self) -> Agent:
