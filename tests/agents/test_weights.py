@@ -8,7 +8,7 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from helpers.checkpoints import (
     SMALL,
     Fetch,
     Network,
+    Payload,
     assert_holds,
     network,
     temporary_fetch,
@@ -105,16 +106,6 @@ NO_CHECKPOINTS = {
 @pytest.mark.parametrize("data", NO_CHECKPOINTS.values(), ids=NO_CHECKPOINTS)
 def test_file_without_a_checkpoint_is_refused(fetch: Fetch, data: bytes) -> None:
     assert fetch.source(data) in fetch.refused(data)
-
-
-@dataclass
-class Payload:
-    """Whoever unpickles this creates a file."""
-
-    marker: Path
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
-        return open, (str(self.marker), "w")
 
 
 MALICIOUS: dict[str, Callable[[Payload], bytes]] = {

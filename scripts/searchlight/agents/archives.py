@@ -34,7 +34,7 @@ def is_archive(path: Path, member: str | None = None) -> bool:
 
     A zip of stable-baselines3 counts as an archive if one of its members is asked for.
     """
-    if not zipfile.is_zipfile(path) or (member is None and sb3_zip.is_sb3(path)):
+    if not foreign.is_zip(path) or (member is None and sb3_zip.is_sb3(path)):
         return False
     try:
         with zipfile.ZipFile(path) as file:

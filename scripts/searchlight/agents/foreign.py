@@ -6,8 +6,10 @@ Files are told by their first bytes or, for zips, by the names in them. Nothing 
 from __future__ import annotations
 
 import re
+import zipfile
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 from searchlight.errors import printable
 
@@ -31,6 +33,12 @@ _STARTS = {
     b"\x93NUMPY": f"found a numpy array; {_TORCH}",
 }
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL)
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file is a zip from its first byte on; a tar whose last file is a zip only ends like one."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK" and zipfile.is_zipfile(file)
 
 
 def is_weights(head: bytes) -> bool:

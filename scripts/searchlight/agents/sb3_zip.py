@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from searchlight.agents.foreign import is_zip
 from searchlight.agents.sources import MAX_BYTES
 from searchlight.errors import SearchlightError, one_line, printable
 
@@ -38,7 +39,7 @@ _STORED = {
 
 def is_sb3(path: Path) -> bool:
     """Return whether a file is a zip of stable-baselines3."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return False
     try:
         with zipfile.ZipFile(path) as file:

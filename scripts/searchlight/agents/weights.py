@@ -5,7 +5,6 @@ Checkpoints are untrusted: nothing in them is executed, and files that are too l
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +47,7 @@ def read_weights(path: Path, source: str) -> Weights:
         raise SearchlightError(f"{source}: found a zip in a zip; unpack the outer one, and name one of its files")
     with path.open("rb") as file:
         head = file.read(foreign.HEAD)
-        if not zipfile.is_zipfile(file) and (explained := foreign.explain(head)) is not None:
+        if not foreign.is_zip(path) and (explained := foreign.explain(head)) is not None:
             raise SearchlightError(f"{source}: {explained}")
         if foreign.is_safetensors(head):
             return Weights(_arrays(_read_safetensors(path, source), source), {})
