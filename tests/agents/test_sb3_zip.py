@@ -209,6 +209,13 @@ def test_code_in_the_policy_is_never_run(read: Callable[[bytes], Weights], tmp_p
     assert not marker.exists()
 
 
+def test_name_in_a_damaged_zip_is_shown_short(read: Callable[[bytes], Weights]) -> None:
+    data = bytearray(sb3_bytes())
+    at = data.index(b"policy.pth")  # in the header before the data: no longer the name of the directory
+    data[at - 4 : at - 2] = (5000).to_bytes(2, "little")
+    assert "cannot be read as a zip: File name in directory" in refused(read, bytes(data))
+
+
 def test_damaged_zip_is_refused(read: Callable[[bytes], Weights]) -> None:
     data = bytearray(sb3_bytes())
     data[data.index(b"observation_space")] ^= 1  # the checksum of `data` no longer fits

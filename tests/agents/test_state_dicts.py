@@ -66,6 +66,7 @@ WITHOUT: dict[str, tuple[Any, tuple[str, ...]]] = {
     "many keys": ({f"value{number}": number for number in range(20)}, ("value7 (int), 12 more",)),
     "an unprintable key": ({"\x1b[2J\n" * 20: 1}, (r"\x1b[2J\n", "…")),
     "itself": (in_itself(), ("step (int)", "part0 (table of step, part0, part1, …)")),
+    "keys of other types": ({(1, (2,)): 1, None: 2}, ("tuple (int), NoneType (int)",)),
     "a counter": ({"step": torch.tensor(3)}, ("step (tensor [])",)),
 }
 

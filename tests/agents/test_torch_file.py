@@ -47,6 +47,11 @@ def test_numpy_beside_the_weights_is_allowed(fetch: Fetch, write: Callable[[Any]
     assert_holds(fetch(write({"net": network(), "best": value})), network())
 
 
+def test_arrays_of_numpy_are_no_weights_and_said_to_be_none(fetch: Fetch) -> None:
+    state = {name: tensor.numpy() for name, tensor in network().items()}
+    assert "conv1.weight (of numpy, not read)" in fetch.refused(torch_bytes(state))
+
+
 def test_scalar_of_numpy_1_is_allowed(fetch: Fetch) -> None:
     data = torch_bytes({"net": network(), "best": np.float64(3.5)}, legacy=True)
     assert data.count(b"numpy._core.multiarray\n") == 1

@@ -99,6 +99,12 @@ NO_CHECKPOINTS = {
     "tape-archive": tar_bytes(),
     "empty-zip": zip_bytes({}),
     "zip-whose-directory-lies-outside": b"PK\5\6" + bytes(4) + b"\1\0\1\0" + b"\xff\0\0\0" * 2 + bytes(2),
+    "zip-on-several-disks": zip_bytes({"a.pt": b"x"})[:-22]
+    + b"PK\6\7"
+    + bytes(12)
+    + b"\2\0\0\0"
+    + b"PK\5\6"
+    + bytes(18),
     "zip-whose-directory-is-none": b"x" * 300 + b"PK\5\6" + bytes(4) + b"\1\0\1\0" + b"\x2e\0\0\0" * 2 + bytes(2),
 }
 

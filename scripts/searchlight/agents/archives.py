@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from searchlight.agents import foreign, sb3_zip
 from searchlight.agents.sources import MAX_BYTES
-from searchlight.errors import SearchlightError, one_line, printable
+from searchlight.errors import SearchlightError, printable, quoted
 
 SUFFIXES = (".tar", ".pt", ".pth", ".safetensors", ".cleanrl_model")
 # Suffixes of weights and of much else: the first bytes decide.
@@ -70,7 +70,7 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     except SearchlightError:
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
-        raise SearchlightError(f"{source}: cannot be read as a zip archive: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: cannot be read as a zip archive: {quoted(error)}") from error
     return target, chosen
 
 

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from searchlight.errors import printable
 
@@ -35,10 +36,16 @@ _STARTS = {
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL)
 
 
-def is_zip(path: Path) -> bool:
+def is_zip(file: Path | IO[bytes]) -> bool:
     """Return whether a file is a zip from its first byte on; a tar whose last file is a zip only ends like one."""
-    with path.open("rb") as file:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return is_zip(opened)
+    file.seek(0)
+    try:
         return file.read(2) == b"PK" and zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # a damaged directory
+        return False
 
 
 def is_weights(head: bytes) -> bool:
