@@ -28,7 +28,7 @@ from helpers.sb3_zips import in_folder, sb3_bytes, sb3_members
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.agents import archives, sb3_zip
-from searchlight.agents.archives import extract_member, is_archive, step_of
+from searchlight.agents.archives import extract_member, is_archive
 from searchlight.agents.policy_file import read_metadata
 from searchlight.agents.weights import Weights, read_weights
 from searchlight.errors import SearchlightError
@@ -256,20 +256,3 @@ def test_archive_in_an_archive_in_an_archive_is_refused(fetch: Fetch) -> None:
 def test_error_names_the_member(fetch: Fetch) -> None:
     line = fetch.refused(zip_bytes({"a.pt": torch_bytes({"step": 3})}))
     assert line.startswith(f"{fetch.folder}/source/weights.tar: a.pt: found no weights of layers")
-
-
-@pytest.mark.parametrize(
-    ("name", "step"),
-    [
-        ("rl_model_1000_steps.zip", 1000),
-        ("strong.40.tar", 40),
-        ("PongNoFrameskip-v4.zip", -1),
-        ("PongNoFrameskip-v4-dqn_atari-seed1.cleanrl_model", -1),
-        ("Double-Duel-DQN_EnduroNoFrameskip-v4_900k.pth", 900_000),
-        ("model_2M.pt", 2_000_000),
-        ("model_2more.pt", 2),
-        ("best_model.zip", -1),
-    ],
-)
-def test_step_is_read_from_a_name(name: str, step: int) -> None:
-    assert step_of(name) == step
