@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import registry
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
@@ -59,6 +59,7 @@ def render_reference() -> str:
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
     parts.append(_CHECKPOINTS)
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
+    parts += [_NETWORKS, *_members(networks.FOLDER)]
     parts += [_FILLS, *_members(fills.FOLDER)]
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
     parts += [_SCORERS, *_members(scorers.FOLDER)]
@@ -106,6 +107,13 @@ prints the line that does it, until it is there.
 
 Downloads from the hub go through `huggingface_hub`, into the job's own folder: the home folder keeps nothing of them.
 `HF_ENDPOINT` names another server, and `HF_TOKEN` is for private and gated repositories."""
+
+
+_NETWORKS = """\
+## Networks
+
+What a checkpoint holds. The names and shapes of its tensors tell which network it is; arguments say what they do not.
+A network that is not here can be [a class of your own file](../docs/own_network.md)."""
 
 
 _FILLS = """\

@@ -1,0 +1,110 @@
+"""Agents that stable-baselines3 and sb3-contrib write themselves, untrained and small, and what they answer."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Channels, height and width of the usual observation.
+OBSERVATION = (4, 84, 84)
+
+
+class StillWorld(gymnasium.Env):
+    """An environment that has the spaces of an Atari game, and of which nobody asks more."""
+
+    action_space = gymnasium.spaces.Discrete(5)
+
+    def __init__(self, shape: tuple[int, ...] = OBSERVATION) -> None:
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> Any:
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+def new_agent(algorithm: str, policy: str = "CnnPolicy", features: int = 12, **policy_kwargs: Any) -> Any:
+    """Return an untrained agent of a library; ``features`` is the size of its dense layer."""
+    import sb3_contrib
+    import stable_baselines3
+
+    kind = getattr(stable_baselines3, algorithm, None) or getattr(sb3_contrib, algorithm)
+    extractor = {"features_dim": features, **policy_kwargs.pop("features_extractor_kwargs", {})}
+    given: dict[str, Any] = {"policy_kwargs": {"features_extractor_kwargs": extractor, **policy_kwargs}, "seed": 0}
+    given |= {"buffer_size": 1} if "DQN" in algorithm else {"n_steps": 2}
+    agent = kind(policy, StillWorld(), device="cpu", **given)
+    # Heads of new agents are nearly zero, and biases zero. All weights of a real one count.
+    generator = torch.Generator().manual_seed(1)
+    for parameter in agent.policy.parameters():
+        with torch.no_grad():
+            parameter.normal_(generator=generator).mul_(1 / np.sqrt(max(1, parameter[0].numel())))
+    return agent
+
+
+def weights_in(path: Path) -> dict[str, np.ndarray]:
+    """Return the weights of a zip that stable-baselines3 wrote."""
+    with zipfile.ZipFile(path) as archive:
+        state = torch.load(io.BytesIO(archive.read("policy.pth")), weights_only=True, map_location="cpu")
+    return {name: array.numpy() for name, array in state.items()}
+
+
+@torch.no_grad()
+def answers(agent: Any, observations: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the library gives for observations (batch, channel, height, width) of 0 to 255: logits, values.
+
+    Of a Q-network: Q-values, and the largest.
+    """
+    policy = agent.policy
+    if hasattr(policy, "q_net"):
+        values = policy.q_net(observations)
+        return values, values.amax(dim=1)
+    if hasattr(policy, "quantile_net"):
+        values = policy.quantile_net(observations).mean(dim=1)
+        return values, values.amax(dim=1)
+    logits = policy.get_distribution(observations).distribution.logits
+    return logits, policy.predict_values(observations)[:, 0]
+
+
+@torch.no_grad()
+def recurrent_answers(agent: Any, observations: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return what sb3-contrib's recurrent agent gives along observations of an episode: logits and value of each."""
+    from sb3_contrib.common.recurrent.type_aliases import RNNStates
+
+    policy = agent.policy
+    layers, _, size = policy.lstm_hidden_state_shape
+    states = RNNStates(*[(torch.zeros(layers, 1, size), torch.zeros(layers, 1, size)) for _ in range(2)])
+    found, starts = [], torch.ones(1)
+    for observation in observations:
+        seen = observation[None]
+        logits = policy.get_distribution(seen, states.pi, starts)[0].distribution.logits
+        value = policy.predict_values(seen, states.pi if policy.lstm_critic is None else states.vf, starts)[:, 0]
+        states = policy(seen, states, starts)[3]
+        starts = torch.zeros(1)
+        found.append((logits, value))
+    return found
+
+
+def user_extractor() -> Any:
+    """Return the class of a features extractor as users write it: two convolutions of their own kernels and strides."""
+    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+
+    class UserExtractor(BaseFeaturesExtractor):
+        def __init__(self, observation_space: Any, features_dim: int) -> None:
+            super().__init__(observation_space, features_dim)
+            self.cnn = nn.Sequential(
+                nn.Conv2d(4, 6, 8, stride=4), nn.ReLU(), nn.Conv2d(6, 8, 5, stride=3), nn.ReLU(), nn.Flatten()
+            )
+            self.linear = nn.Sequential(nn.Linear(8 * 6 * 6, features_dim), nn.ReLU())
+
+        def forward(self, observations: Tensor) -> Tensor:
+            return self.linear(self.cnn(observations))
+
+    return UserExtractor
