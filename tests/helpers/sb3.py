@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,17 @@ class StillWorld(gymnasium.Env):
         return self.observation_space.sample(), 0.0, False, False, {}
 
 
-def new_agent(algorithm: str, policy: str = "CnnPolicy", features: int = 12, **policy_kwargs: Any) -> Any:
+def new_agent(algorithm: str, features: int = 12, **policy_kwargs: Any) -> Any:
     """Return an untrained agent of a library; ``features`` is the size of its dense layer."""
     import sb3_contrib
     import stable_baselines3
 
-    kind = getattr(stable_baselines3, algorithm, None) or getattr(sb3_contrib, algorithm)
+    kind = getattr(stable_baselines3 if hasattr(stable_baselines3, algorithm) else sb3_contrib, algorithm)
     extractor = {"features_dim": features, **policy_kwargs.pop("features_extractor_kwargs", {})}
     given: dict[str, Any] = {"policy_kwargs": {"features_extractor_kwargs": extractor, **policy_kwargs}, "seed": 0}
     given |= {"buffer_size": 1} if "DQN" in algorithm else {"n_steps": 2}
+    given |= {"batch_size": 2} if "PPO" in algorithm else {}
+    policy = "CnnLstmPolicy" if algorithm == "RecurrentPPO" else "CnnPolicy"
     agent = kind(policy, StillWorld(), device="cpu", **given)
     # Heads of new agents are nearly zero, and biases zero. All weights of a real one count.
     generator = torch.Generator().manual_seed(1)
@@ -47,6 +50,20 @@ def new_agent(algorithm: str, policy: str = "CnnPolicy", features: int = 12, **p
         with torch.no_grad():
             parameter.normal_(generator=generator).mul_(1 / np.sqrt(max(1, parameter[0].numel())))
     return agent
+
+
+@cache
+def stacks(count: int = 3) -> Tensor:
+    """Return stacks of 4 real pictures of Breakout, (count, 4, 84, 84) uint8."""
+    import ale_py
+    import cv2
+
+    gymnasium.register_envs(ale_py)
+    with gymnasium.make("BreakoutNoFrameskip-v4", obs_type="grayscale") as game:
+        first = game.reset(seed=0)[0]
+        pictures = [first, *(game.step(step % 4)[0] for step in range(8 * (count + 3)))]
+    small = [cv2.resize(picture, (84, 84), interpolation=cv2.INTER_AREA) for picture in pictures[::8]]
+    return torch.from_numpy(np.stack([small[start : start + 4] for start in range(count)]))
 
 
 def weights_in(path: Path) -> dict[str, np.ndarray]:

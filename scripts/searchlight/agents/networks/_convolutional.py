@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import MinLen
 from pydantic import Field
@@ -64,7 +64,7 @@ def told(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that a file's own facts tell."""
     arguments: dict[str, Any] = {}
     usual = _MLP_ACTIVATION.get(facts.get("algorithm", "")) if facts.get("library") == "stable-baselines3" else None
-    if (activation := facts.get("activation", usual)) is not None:
+    if (activation := facts.get("activation", usual)) in get_args(Activation):
         arguments["mlp_activation"] = activation
     if facts.get("normalize_images") is False:
         arguments["scale"] = 255.0

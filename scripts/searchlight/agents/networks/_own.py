@@ -14,6 +14,7 @@ the network computes; files that it imports itself are not.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import traceback
@@ -29,7 +30,6 @@ from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Table
 from searchlight.config.messages import lines
 from searchlight.errors import SearchlightError, one_line
-from searchlight.registry import without_nulls
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,18 +45,28 @@ class Own(Table):
     arguments: dict[str, Any] = Field({})
 
 
+_KEYS = ("module", "class", "arguments")
+
+
 def check(spec: Any) -> dict[str, Any]:
     """Return the full form of a user's network, ``{module: …, class: …, arguments: {…}}``.
 
     Raises:
-        SearchlightError: a key is missing or unknown, or the file does not exist.
+        SearchlightError: a key is missing or unknown, or there is no such file of Python.
     """
+    given = {key: value for key, value in spec.items() if value is not None}
+    if unknown := sorted(set(map(str, given)) - set(_KEYS)):
+        raise SearchlightError(f"{unknown[0]}: unknown key, allowed: {', '.join(_KEYS)}")
     try:
-        own = Own.model_validate({key: value for key, value in without_nulls(spec).items() if value is not None})
+        own = Own.model_validate(given)
     except ValidationError as error:
         raise SearchlightError(lines(error, Own)[0]) from error
-    if not Path(own.module).is_file():
-        raise SearchlightError(f"module: found '{own.module}', allowed: a Python file that exists")
+    try:
+        ast.parse(Path(own.module).read_bytes())
+    except OSError as error:
+        raise SearchlightError(f"module: found '{own.module}', allowed: a Python file that exists") from error
+    except (SyntaxError, ValueError) as error:
+        raise SearchlightError(f"module: {own.module}: cannot be read as Python: {one_line(error)}") from error
     return own.model_dump(mode="json", by_alias=True)
 
 
@@ -109,8 +119,6 @@ def called(path: Path, what: str, function: Callable[[], Any]) -> Any:
 
 def _load(path: Path) -> Any:
     """Return the module of a user's file."""
-    if not path.is_file():
-        raise SearchlightError(f"{path}: no such file, a network of the config names it")
     name = f"searchlight_user_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
