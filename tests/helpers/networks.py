@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from searchlight.agents import networks
 from searchlight.agents.policy import Policy
+from searchlight.agents.weights import read_weights
 from torch import Tensor, nn
 
 SB3 = {"library": "stable-baselines3"}
@@ -38,6 +40,11 @@ def policy_of(
     assert network is None or network == (spec if isinstance(spec, str) else next(iter(spec)))
     policy: Policy = networks.build(spec, tensors, "weights.pt")
     return policy
+
+
+def policy_in(path: Path, network: str, named: networks.Spec | None = None) -> Any:
+    """Return the policy in a checkpoint's file, which must hold a network of this name."""
+    return policy_of(*read_weights(path, path.name), named, network)
 
 
 def close(found: Tensor, expected: Tensor) -> None:

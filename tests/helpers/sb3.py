@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -13,23 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Channels, height and width of the usual observation.
-OBSERVATION = (4, 84, 84)
-
-
-class StillWorld(gymnasium.Env):
-    """An environment that has the spaces of an Atari game, and of which nobody asks more."""
-
-    action_space = gymnasium.spaces.Discrete(5)
-
-    def __init__(self, shape: tuple[int, ...] = OBSERVATION) -> None:
-        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        return self.observation_space.sample(), {}
-
-    def step(self, action: Any) -> Any:
-        return self.observation_space.sample(), 0.0, False, False, {}
+from helpers.sb3_zips import Images
 
 
 def new_agent(algorithm: str, features: int = 12, **policy_kwargs: Any) -> Any:
@@ -43,7 +24,7 @@ def new_agent(algorithm: str, features: int = 12, **policy_kwargs: Any) -> Any:
     given |= {"buffer_size": 1} if "DQN" in algorithm else {"n_steps": 2}
     given |= {"batch_size": 2} if "PPO" in algorithm else {}
     policy = "CnnLstmPolicy" if algorithm == "RecurrentPPO" else "CnnPolicy"
-    agent = kind(policy, StillWorld(), device="cpu", **given)
+    agent = kind(policy, Images(), device="cpu", **given)
     # Heads of new agents are nearly zero, and biases zero. All weights of a real one count.
     generator = torch.Generator().manual_seed(1)
     for parameter in agent.policy.parameters():
@@ -64,13 +45,6 @@ def stacks(count: int = 3) -> Tensor:
         pictures = [first, *(game.step(step % 4)[0] for step in range(8 * (count + 3)))]
     small = [cv2.resize(picture, (84, 84), interpolation=cv2.INTER_AREA) for picture in pictures[::8]]
     return torch.from_numpy(np.stack([small[start : start + 4] for start in range(count)]))
-
-
-def weights_in(path: Path) -> dict[str, np.ndarray]:
-    """Return the weights of a zip that stable-baselines3 wrote."""
-    with zipfile.ZipFile(path) as archive:
-        state = torch.load(io.BytesIO(archive.read("policy.pth")), weights_only=True, map_location="cpu")
-    return {name: array.numpy() for name, array in state.items()}
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.agents import real_agent
-from helpers.networks import SB3, arrays, close, filled, policy_of
-from helpers.sb3 import answers, new_agent, recurrent_answers, stacks, user_extractor, weights_in
+from helpers.networks import SB3, arrays, close, filled, policy_in, policy_of
+from helpers.sb3 import answers, new_agent, recurrent_answers, stacks, user_extractor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.agents.policy import is_factored
@@ -18,29 +18,28 @@ from searchlight.errors import SearchlightError
 from torch import Tensor, nn
 
 ACTOR_CRITIC = {**SB3, "algorithm": "actor_critic"}
-# Algorithm, arguments of the library's policy, facts of its file.
-AGENTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "ppo": ("PPO", {}, {}),
-    "separate-extractors": ("A2C", {"share_features_extractor": False}, {}),
-    "net_arch": ("PPO", {"net_arch": {"pi": [7, 6], "vf": [5]}}, {}),
-    "net_arch-of-one-side": ("A2C", {"net_arch": {"pi": [], "vf": [5, 4]}}, {}),
-    "net_arch-relu": ("PPO", {"net_arch": [7], "activation_fn": nn.ReLU}, {"activation": "relu"}),
-    "net_arch-after-separate-extractors": ("PPO", {"share_features_extractor": False, "net_arch": [6]}, {}),
+# Algorithm, and arguments of the library's policy.
+AGENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ppo": ("PPO", {}),
+    "separate-extractors": ("A2C", {"share_features_extractor": False}),
+    "net_arch": ("PPO", {"net_arch": {"pi": [7, 6], "vf": [5]}}),
+    "net_arch-of-one-side": ("A2C", {"net_arch": {"pi": [], "vf": [5, 4]}}),
+    "net_arch-relu": ("PPO", {"net_arch": [7], "activation_fn": nn.ReLU}),
+    "net_arch-after-separate-extractors": ("PPO", {"share_features_extractor": False, "net_arch": [6]}),
     "pixels-of-255": (
         "PPO",
         {"normalize_images": False, "features_extractor_kwargs": {"normalized_image": True}},
-        {"normalize_images": False},
     ),
 }
 
 
-@pytest.mark.parametrize(("algorithm", "arguments", "facts"), AGENTS.values(), ids=AGENTS)
+@pytest.mark.parametrize(("algorithm", "arguments"), AGENTS.values(), ids=AGENTS)
 def test_zip_of_stable_baselines3_answers_as_the_library(
-    tmp_path: Path, algorithm: str, arguments: dict[str, Any], facts: dict[str, Any]
+    tmp_path: Path, algorithm: str, arguments: dict[str, Any]
 ) -> None:
     agent = new_agent(algorithm, **arguments)
     agent.save(tmp_path / "agent.zip")
-    policy = policy_of(weights_in(tmp_path / "agent.zip"), {**ACTOR_CRITIC, **facts}, network="nature")
+    policy = policy_in(tmp_path / "agent.zip", "nature")
     assert is_factored(policy)
     assert policy.initial_memory() == {}
     logits, value, _ = policy.step(stacks() / 255, {})
@@ -71,7 +70,7 @@ def test_recurrent_zip_answers_as_the_library_along_an_episode(
 ) -> None:
     agent = new_agent("RecurrentPPO", lstm_hidden_size=9, **arguments)
     agent.save(tmp_path / "agent.zip")
-    policy = policy_of(weights_in(tmp_path / "agent.zip"), {**SB3, "algorithm": "recurrent"}, network="nature")
+    policy = policy_in(tmp_path / "agent.zip", "nature")
     assert is_factored(policy)
     memory = policy.initial_memory()
     assert list(memory) == names
@@ -165,19 +164,18 @@ def test_gru_in_the_names_of_ikostrikov_is_read() -> None:
 def test_real_zip_answers_as_the_library(name: str) -> None:
     import stable_baselines3
 
-    path = real_agent(f"../agents/sb3/{name}")
+    path = real_agent(f"sb3/{name}")
     agent = getattr(stable_baselines3, name.partition("-")[0].upper()).load(path, device="cpu")
-    logits, value, _ = policy_of(weights_in(path), ACTOR_CRITIC, network="nature").step(stacks() / 255, {})
+    logits, value, _ = policy_in(path, "nature").step(stacks() / 255, {})
     expected_logits, expected_value = answers(agent, stacks())
     close(torch.log_softmax(logits, dim=1), expected_logits)
     close(value, expected_value)
 
 
 def test_same_agent_in_cleanrl_names_answers_alike() -> None:
-    zipped = real_agent("../agents/sb3/a2c-BreakoutNoFrameskip-v4.zip")
-    plain = real_agent("../agents/cleanrl/BreakoutNoFrameskip-v4-ppo_atari.cleanrl_model")
-    state = torch.load(plain, weights_only=True, map_location="cpu")
-    one, other = (policy_of(weights).step(stacks() / 255, {}) for weights in (weights_in(zipped), arrays(state)))
+    zipped = real_agent("sb3/a2c-BreakoutNoFrameskip-v4.zip")
+    plain = real_agent("cleanrl/BreakoutNoFrameskip-v4-ppo_atari.cleanrl_model")
+    one, other = (policy_in(path, "nature").step(stacks() / 255, {}) for path in (zipped, plain))
     close(one[0], other[0])
     close(one[1], other[1])
 

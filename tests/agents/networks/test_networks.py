@@ -72,7 +72,7 @@ def test_network_without_arguments_is_its_name_as_before() -> None:
 
 def test_activation_that_no_layer_can_have_is_asked_for_only_where_it_is_needed() -> None:
     facts = {**SB3, "algorithm": "actor_critic", "activation": "softshrink"}
-    assert policy_of(arrays(new_agent("PPO").policy), facts).actions == 5
+    assert policy_of(arrays(new_agent("PPO").policy), facts).actions == 4
     with pytest.raises(SearchlightError, match=r"mlp_extractor\.policy_net\.0 is followed by an activation"):
         policy_of(arrays(new_agent("PPO", net_arch=[3]).policy), facts)
 

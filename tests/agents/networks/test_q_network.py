@@ -9,33 +9,29 @@ import numpy as np
 import pytest
 import torch
 from helpers.agents import real_agent
-from helpers.networks import SB3, arrays, close, filled, policy_of
-from helpers.sb3 import answers, new_agent, stacks, weights_in
+from helpers.networks import arrays, close, filled, policy_in, policy_of
+from helpers.sb3 import answers, new_agent, stacks
 from searchlight.agents.policy import Q_VALUES, is_factored
 from searchlight.errors import SearchlightError
 from torch import Tensor, nn
 
-DQN = {**SB3, "algorithm": "dqn"}
-QRDQN = {**SB3, "algorithm": "qrdqn"}
-AGENTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "dqn": ("DQN", {}, DQN),
-    "dqn-net_arch": ("DQN", {"net_arch": [7, 6]}, DQN),
-    "dqn-net_arch-tanh": ("DQN", {"net_arch": [7], "activation_fn": nn.Tanh}, {**DQN, "activation": "tanh"}),
-    "qrdqn": ("QRDQN", {"n_quantiles": 7}, {**QRDQN, "quantiles": 7}),
-    "qrdqn-net_arch": ("QRDQN", {"n_quantiles": 5, "net_arch": [6]}, {**QRDQN, "quantiles": 5}),
+AGENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dqn": ("DQN", {}),
+    "dqn-net_arch": ("DQN", {"net_arch": [7, 6]}),
+    "dqn-net_arch-tanh": ("DQN", {"net_arch": [7], "activation_fn": nn.Tanh}),
+    "qrdqn": ("QRDQN", {"n_quantiles": 7}),
+    "qrdqn-net_arch": ("QRDQN", {"n_quantiles": 5, "net_arch": [6]}),
 }
 
 
-@pytest.mark.parametrize(("algorithm", "arguments", "facts"), AGENTS.values(), ids=AGENTS)
-def test_zip_answers_as_the_library(
-    tmp_path: Path, algorithm: str, arguments: dict[str, Any], facts: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(("algorithm", "arguments"), AGENTS.values(), ids=AGENTS)
+def test_zip_answers_as_the_library(tmp_path: Path, algorithm: str, arguments: dict[str, Any]) -> None:
     agent = new_agent(algorithm, **arguments)
     agent.save(tmp_path / "agent.zip")
-    policy = policy_of(weights_in(tmp_path / "agent.zip"), facts, network="q_network")
+    policy = policy_in(tmp_path / "agent.zip", "q_network")
     assert is_factored(policy)
     assert policy.output is Q_VALUES
-    assert policy.actions == 5
+    assert policy.actions == 4
     for found, expected in zip(policy.step(stacks() / 255, {}), answers(agent, stacks()), strict=False):
         close(found, expected)
 
@@ -45,8 +41,8 @@ def test_number_of_quantiles_is_asked_for_where_no_file_says_it() -> None:
     line = r"quantile_net\.quantile_net\.0 gives some quantiles of each action.*network: {q_network: {quantiles: 200}}"
     with pytest.raises(SearchlightError, match=line):
         policy_of(weights)
-    assert policy_of(weights, named={"q_network": {"quantiles": 7}}).actions == 5
-    with pytest.raises(SearchlightError, match="of 35 values, which 6 quantiles do not divide"):
+    assert policy_of(weights, named={"q_network": {"quantiles": 7}}).actions == 4
+    with pytest.raises(SearchlightError, match="of 28 values, which 6 quantiles do not divide"):
         policy_of(weights, named={"q_network": {"quantiles": 6}})
 
 
@@ -118,21 +114,19 @@ def test_one_head_of_a_dueling_network_alone_is_refused() -> None:
 def test_real_dqn_zip_answers_as_the_library_and_as_the_author_s_file() -> None:
     import stable_baselines3
 
-    path = real_agent("../agents/sb3/dqn-PongNoFrameskip-v4.zip")
-    answered = policy_of(weights_in(path), DQN, network="q_network").step(stacks() / 255, {})
+    path = real_agent("sb3/dqn-PongNoFrameskip-v4.zip")
+    answered = policy_in(path, "q_network").step(stacks() / 255, {})
     for found, expected in zip(
         answered, answers(stable_baselines3.DQN.load(path, device="cpu"), stacks()), strict=False
     ):
         close(found, expected)
     for name in ("torch/DQN_PongNoFrameskip-v4_900.pth", "cleanrl/PongNoFrameskip-v4-dqn_atari.cleanrl_model"):
-        state = torch.load(real_agent(f"../agents/{name}"), weights_only=True, map_location="cpu")
-        close(policy_of(arrays(state), network="q_network").step(stacks() / 255, {})[0], answered[0])
+        close(policy_in(real_agent(f"{name}"), "q_network").step(stacks() / 255, {})[0], answered[0])
 
 
 def test_real_dueling_file_is_read() -> None:
-    path = real_agent("../agents/torch/Double-Duel-DQN_EnduroNoFrameskip-v4_900k.pth")
-    weights = arrays(torch.load(path, weights_only=True, map_location="cpu"))
-    policy = policy_of(weights, network="q_network")
+    path = real_agent("torch/Double-Duel-DQN_EnduroNoFrameskip-v4_900k.pth")
+    policy = policy_in(path, "q_network")
     q_values, value, _ = policy.step(stacks() / 255, {})
     assert policy.actions == 9
     # The mean of the advantages is taken off, so the mean of Q is the value.
