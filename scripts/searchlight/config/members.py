@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from searchlight.agents import networks, preprocessings
+from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config.models import Settings
 from searchlight.registry import name_and_arguments
 from searchlight.saliency import fills, perturbers, scorers
@@ -25,6 +25,7 @@ def members_of(
         # All networks count if the config names none, because only the fetched checkpoint tells its network.
         members[networks.FOLDER] = None if network is None else [network]
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
+        members[wrappers.FOLDER] = [name_and_arguments(settings.agents[agent].wrappers)[0]]
     if method is not None:
         members[scorers.FOLDER] = list(settings.methods[method].scorer)
         perturbation = settings.methods[method].perturbation

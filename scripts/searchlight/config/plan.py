@@ -25,6 +25,10 @@ from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.saliency import fills
 
 
+# Keys of an agent that say how it plays.
+_PLAYED = ("env", "wrappers", "preprocessing", "actions")
+
+
 class Names(NamedTuple):
     """Names that identify a job. A name is None if neither the job's path nor the config gives it."""
 
@@ -58,7 +62,7 @@ class Plan:
         self._rules: dict[str, _Rule] = {}
         self._values = {**settings.model_dump(mode="json"), "episodes": {}, "windows": {}}
         for clip in settings.clips.values():
-            agent = settings.agents[clip.agent].model_dump(mode="json", include={"env", "preprocessing", "actions"})
+            agent = settings.agents[clip.agent].model_dump(mode="json", include=set(_PLAYED))
             episode = {"agent": clip.agent, "seed": clip.seed, "max_steps": clip.max_steps, **agent}
             self._values["episodes"].setdefault(clip.agent, {})[str(clip.seed)] = episode
         for perturbation in settings.perturbations:

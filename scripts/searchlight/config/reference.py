@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import registry
-from searchlight.agents import preprocessings
+from searchlight.agents import environment_spec, preprocessings, wrappers
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
@@ -57,6 +57,8 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(f"{_ENVIRONMENTS}\n\n{_table(environment_spec.Environment)}")
+    parts += [_WRAPPERS, *_members(wrappers.FOLDER)]
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
     parts += [_FILLS, *_members(fills.FOLDER)]
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
@@ -74,6 +76,21 @@ def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
             yield f"`{name}.NAME`", get_args(field.annotation)[1]
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield f"`{name}`", field.annotation
+
+
+_ENVIRONMENTS = """\
+## Environments
+
+An environment is an id or an id with arguments: `env: {id: ALE/Breakout-v5, frameskip: 4, repeat_action_probability:
+0}`, which is what `BreakoutDeterministic-v4` was."""
+
+
+_WRAPPERS = """\
+## Wrappers
+
+What an agent meets between two decisions. Most published agents were trained in wrappers that repeat each action and
+show the maximum of two frames; without them they play another game. They need an environment that skips no frames
+itself. The episode's score is the sum of the game's own rewards, also of those between two decisions."""
 
 
 _FILLS = """\
