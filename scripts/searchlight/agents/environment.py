@@ -36,7 +36,7 @@ def make_environment(env: str | dict[str, Any], key: str = "env") -> gymnasium.E
         spec = environment_spec.check(env)
     except SearchlightError as error:
         raise SearchlightError(f"{key}: {error}") from error
-    arguments = dict(spec) if isinstance(spec, dict) else {"id": spec}
+    arguments: dict[str, Any] = dict(spec) if isinstance(spec, dict) else {"id": spec}
     if isinstance(skip := arguments.get("frameskip"), list):
         arguments["frameskip"] = tuple(skip)
     name = environment_spec.written(spec)

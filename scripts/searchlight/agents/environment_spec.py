@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from searchlight.config.arguments import Int, PositiveInt, Probability, Table
+from searchlight.config.allowed import Allowed
+from searchlight.config.arguments import Bool, Int, PositiveInt, Probability, Table
 from searchlight.errors import SearchlightError
 from searchlight.registry import WrongArgumentsError, without_nulls
 from searchlight.store.files import digest_of
@@ -32,15 +33,17 @@ class Environment(Table):
     """Arguments of an environment of ale-py, beside the `id`. Without them, they are what the id stands for."""
 
     id: str = Field(description="Gymnasium id of the environment.", examples=["ALE/Breakout-v5"])
-    frameskip: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+    frameskip: Annotated[
+        PositiveInt | tuple[PositiveInt, PositiveInt] | None,
+        Allowed("a whole number greater than 0, or a range such as `[2, 5]`"),
+    ] = Field(
         None,
-        union_mode="left_to_right",
         description="Frames of the game for each action. Of `[2, 5]`, a random number is drawn, 2, 3 or 4.",
     )
     repeat_action_probability: Probability | None = Field(
         None, description="Chance that the game repeats the action before (sticky actions)."
     )
-    full_action_space: bool | None = Field(
+    full_action_space: Bool | None = Field(
         None, description="All 18 actions of the console, in place of those that the game uses."
     )
     mode: Int | None = Field(None, ge=0, description="Mode of the game, where it has several.")

@@ -139,8 +139,8 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
             fits.append(f"{name} ({_size(other)})")
     allowed = f"allowed: preprocessing: {' or '.join(fits)}" if fits else f"because {one_line(refused)}"
     raise SearchlightError(
-        f"{key}: the checkpoint's network does not take the observations of its preprocessing ({_size(preprocessing)}), "
-        f"{allowed}"
+        f"{key}: the checkpoint's network does not take the {_size(preprocessing)} observations of its "
+        f"preprocessing, {allowed}"
     )
 
 
@@ -245,7 +245,12 @@ class _Recorder:
         layout: dict[str, tuple[tuple[str, ...], tuple[int, ...], Any, str]] = {
             "frame": (("y", "x", "channel"), (*preprocessing.screen, 3), np.uint8, "screen seen at this decision, RGB"),
             "ram": (("byte",), (128,), np.uint8, "memory of the console at this decision"),
-            "ram_before": (("byte",), (128,), np.uint8, "memory of the console at the first of the screen's two frames"),
+            "ram_before": (
+                ("byte",),
+                (128,),
+                np.uint8,
+                "memory of the console at the first of the screen's two frames",
+            ),
             "stack_begun": ((), (), np.int64, "decision at which this observation's stack of frames was begun"),
             "action": ((), (), np.int64, "index of the action taken"),
             "reward": ((), (), np.float64, "reward that followed"),

@@ -22,7 +22,8 @@ from pydantic import (
 )
 
 from searchlight import registry
-from searchlight.agents import environment_spec, networks, preprocessings, wrappers
+from searchlight.agents import environment_spec, networks, preprocessings
+from searchlight.agents import wrappers as worlds
 from searchlight.config import consistency, names, playable
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Probability, Table
@@ -115,7 +116,7 @@ class Agent(Table):
     wrappers: Annotated[
         str | dict[str, dict[str, Any]],
         Allowed("`NAME` or `{NAME: {argument: value}}`"),
-        _member(wrappers.check),
+        _member(worlds.check),
     ] = Field(
         "none",
         description="The world of the library that the agent was trained with: [wrappers](#wrappers), with or without "

@@ -24,7 +24,6 @@ from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.saliency import fills
 
-
 # Keys of an agent that say how it plays.
 _PLAYED = ("env", "wrappers", "preprocessing", "actions")
 

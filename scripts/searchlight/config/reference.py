@@ -206,7 +206,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     elif origin is dict or issubclass(annotation, BaseModel):
         words = "table"
     else:
-        words = {int: "whole number", float: "number", str: "text"}[annotation]
+        words = {int: "whole number", float: "number", str: "text", bool: "true or false"}[annotation]
     bounds = [
         f"{sign} {bound}"
         for entry in metadata

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from searchlight.agents.world import Step
 from searchlight.agents.wrappers._skipping import NOOP, Raw, Skipping
-from searchlight.config.arguments import Int, PositiveInt, Table
+from searchlight.config.arguments import Bool, Int, PositiveInt, Table
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
@@ -32,7 +32,7 @@ class BaselinesArguments(Table):
     frame_skip: PositiveInt = Field(
         4, description="Frames of an action. The agent sees the maximum of the last two; 1: each frame as it is."
     )
-    terminal_on_life_loss: bool = Field(
+    terminal_on_life_loss: Bool = Field(
         True,
         description="After a lost life, one step without an action and FIRE follow, where the game has FIRE; the stack "
         "and the memory begin anew.",
@@ -46,8 +46,7 @@ class Baselines(Skipping):
         super().__init__(environment, arguments.noop_max, arguments.frame_skip)
         self._by_life = arguments.terminal_on_life_loss
         self._lives = 0
-        shape = environment.observation_space.shape
-        empty = Raw(np.zeros(shape, np.uint8), self._game.ale.getRAM())
+        empty = Raw(np.zeros_like(self._game.ale.getScreenRGB()), self._game.ale.getRAM())
         # A reset does not clear it, and an action that ends a game early leaves it as it was.
         self._buffer = [empty, empty]
         self._raw = (empty, empty)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from searchlight.agents.world import Step, World
 from searchlight.agents.wrappers._skipping import Raw, Skipping
-from searchlight.config.arguments import Int, PositiveInt, Table
+from searchlight.config.arguments import Bool, Int, PositiveInt, Table
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
@@ -25,7 +25,7 @@ class Arguments(Table):
     frame_skip: PositiveInt = Field(
         4, description="Frames of an action. The agent sees the maximum of the last two; 1: each frame as it is."
     )
-    terminal_on_life_loss: bool = Field(False, description="A lost life ends the episode.")
+    terminal_on_life_loss: Bool = Field(False, description="A lost life ends the episode.")
 
 
 class _Preprocessed(Skipping):
@@ -63,8 +63,8 @@ class _Preprocessed(Skipping):
         grey = self._game.ale.getScreenGrayscale()
         if not np.array_equal(grey, cv2.cvtColor(raw.screen, cv2.COLOR_RGB2GRAY)):
             raise SearchlightError(
-                "found 'gymnasium' with a game whose grey by ALE is not the grey of its colours, so that a frame cannot "
-                "stand for what the agent sees, allowed: other games"
+                "found 'gymnasium' with a game whose grey by ALE is not the grey of its colours, so that no frame in "
+                "colour makes what the agent sees, allowed: other games"
             )
         return grey
 
