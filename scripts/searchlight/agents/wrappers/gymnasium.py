@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class Arguments(Table):
-    """`AtariPreprocessing` of gymnasium: no-ops first, each action for four frames, the maximum of the grey of the last
-    two. FIRE is not pressed.
-    """  # noqa: D205
+    """`AtariPreprocessing` of gymnasium, for environments such as `{id: ALE/Breakout-v5, frameskip: 1}`.
+
+    No-ops begin a game, and an action lasts four frames. The agent sees the maximum of the grey of the last two. FIRE
+    is not pressed.
+    """
 
     noop_max: Int = Field(30, ge=0, description="A game begins with 1 to so many frames without an action; 0: none.")
     frame_skip: PositiveInt = Field(

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 class Arguments(BaselinesArguments):
-    """`make_atari_env` of stable-baselines3 and its zoo: no-ops first, each action for four frames, the maximum of the
-    last two, a lost life as an end, FIRE. Rewards are the game's own. Ids such as `BreakoutNoFrameskip-v4`.
-    """  # noqa: D205
+    """`make_atari_env` of stable-baselines3 and its zoo, for environments such as `BreakoutNoFrameskip-v4`.
+
+    No-ops begin a game, an action lasts four frames of which the agent sees the maximum of the last two, a lost life is
+    an end, and FIRE is pressed after it.
+    """
 
 
 def build(environment: gymnasium.Env, arguments: Arguments) -> World:
