@@ -45,7 +45,7 @@ rule rollout:
             "rollout",
             after=["fetch_checkpoint"],
             episode=setting("episodes/{agent}/{seed}"),
-            environment_code=environment_code,
+            environment_code=setting("environment_code/{agent}"),
         ),
     script:
         "../../scripts/rollout.py"

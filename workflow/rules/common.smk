@@ -26,7 +26,6 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.envi
 from snakemake.exceptions import IncompleteCheckpointException
 from snakemake.utils import update_config
 
-from searchlight.agents.environment_spec import own_code
 from searchlight.agents.sources import PINNED, local_path, recorded
 from searchlight.config.folders import unusable
 from searchlight.config.plan import Plan, fields_of
@@ -188,11 +187,6 @@ def source_of(name):
         "file": file,
         "pinned": there.get(PINNED) if fits else agent.sha256,
     }
-
-
-def environment_code(names):
-    """Return the digests of the user's own files that register an agent's environment; {} for those of packages."""
-    return own_code(settings.agents[names.agent].env)
 
 
 def checkpoint_digest(wildcards):

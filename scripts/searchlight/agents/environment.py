@@ -13,8 +13,8 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Discrete
 
-from searchlight.agents import environment_spec
-from searchlight.agents.environment_spec import own_code, own_module
+from searchlight.config import environments
+from searchlight.config.environments import own_code, own_module
 from searchlight.errors import SearchlightError, one_line
 
 gymnasium.register_envs(ale_py)
@@ -33,13 +33,13 @@ def make_environment(env: str | dict[str, Any], key: str = "env") -> gymnasium.E
         SearchlightError: the environment does not exist, or is not an Atari game with a screen in colour.
     """
     try:
-        spec = environment_spec.check(env)
+        spec = environments.check(env)
     except SearchlightError as error:
         raise SearchlightError(f"{key}: {error}") from error
     arguments: dict[str, Any] = dict(spec) if isinstance(spec, dict) else {"id": spec}
     if isinstance(skip := arguments.get("frameskip"), list):
         arguments["frameskip"] = tuple(skip)
-    name = environment_spec.written(spec)
+    name = environments.written(spec)
     try:
         with _own_modules(spec):
             environment = gymnasium.make(arguments.pop("id"), **arguments)

@@ -25,11 +25,11 @@ from searchlight import __version__, registry
 from searchlight.agents import preprocessings
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import describe_environment, make_environment, screen_of
-from searchlight.agents.environment_spec import with_argument, written
 from searchlight.agents.policy import Output, Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.world import World
+from searchlight.config.environments import with_argument, written
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import CHUNK_FRAMES, Variable, Writer, create
 

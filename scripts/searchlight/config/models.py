@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from searchlight import registry
-from searchlight.agents import environment_spec, networks, preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as worlds
-from searchlight.config import consistency, names, playable
+from searchlight.config import consistency, environments, names, playable
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Probability, Table
 from searchlight.config.families import Clip, ClipFamily
@@ -82,6 +82,9 @@ class RandomActions(Table):
     epsilon: Probability = Field(description="Chance of an action that is drawn from all, each as likely.")
 
 
+Actions = Annotated[Literal["greedy", "sampled"] | RandomActions, Allowed("greedy, sampled or {epsilon: 0.05}")]
+
+
 class Agent(Table):
     """A trained agent: where its weights are, and the world it was trained for."""
 
@@ -103,8 +106,8 @@ class Agent(Table):
     )
     env: Annotated[
         str | dict[str, Any] | None,
-        Allowed("a gymnasium id, or `{id: …, argument: value}`"),
-        _member(environment_spec.check),
+        Allowed("a gymnasium id, or {id: …, argument: value}"),
+        _member(environments.check),
     ] = Field(
         None,
         description="The Atari environment: its gymnasium id (`Breakout-v0`, `BreakoutNoFrameskip-v4`, `ALE/Pong-v5`, "
@@ -138,9 +141,7 @@ class Agent(Table):
         + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))
         + ". Without it, it is found by the checkpoint's tensors.",
     )
-    actions: Annotated[
-        Literal["greedy", "sampled"] | RandomActions, Allowed("`greedy`, `sampled` or `{epsilon: 0.05}`")
-    ] = Field(
+    actions: Actions = Field(
         "greedy",
         description="Take the action with the highest output (`greedy`), draw from the policy (`sampled`), or take a "
         "random action with a chance and the greedy one otherwise (`{epsilon: 0.05}`, as Q-networks are played).",

@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
+from searchlight.config.environments import own_code
 from searchlight.config.members import members_of
 from searchlight.config.models import Settings
 from searchlight.config.views import LAYERS
@@ -64,6 +65,10 @@ class Plan:
             agent = settings.agents[clip.agent].model_dump(mode="json", include=set(_PLAYED))
             episode = {"agent": clip.agent, "seed": clip.seed, "max_steps": clip.max_steps, **agent}
             self._values["episodes"].setdefault(clip.agent, {})[str(clip.seed)] = episode
+        # Digests of the user's own files that register an environment.
+        self._values["environment_code"] = {
+            name: own_code(agent.env) for name, agent in settings.agents.items() if agent.env is not None
+        }
         for perturbation in settings.perturbations:
             if (window := self._window(perturbation)) is not None:
                 self._values["windows"][str(window)] = window

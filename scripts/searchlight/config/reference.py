@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import registry
-from searchlight.agents import environment_spec, preprocessings, wrappers
+from searchlight.agents import preprocessings, wrappers
+from searchlight.config import environments
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
@@ -57,7 +58,7 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
-    parts.append(f"{_ENVIRONMENTS}\n\n{_table(environment_spec.Environment)}")
+    parts.append(f"{_ENVIRONMENTS}\n\n{_table(environments.Environment)}")
     parts += [_WRAPPERS, *_members(wrappers.FOLDER)]
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
     parts += [_FILLS, *_members(fills.FOLDER)]

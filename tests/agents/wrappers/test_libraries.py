@@ -12,9 +12,7 @@ import pytest
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation, RecordEpisodeStatistics, TransformObservation
 from helpers.worlds import make_world, stacks_of
 from searchlight.agents.environment import make_environment
-from searchlight.agents.world import Step, World
 from stable_baselines3.common.atari_wrappers import (
-    AtariWrapper,
     ClipRewardEnv,
     EpisodicLifeEnv,
     FireResetEnv,
@@ -124,19 +122,23 @@ def test_stacks_memory_and_score_are_the_library_s(name: str, env: str) -> None:
     step = world.reset(3)
     stacks = stacks_of(prepare, 4, padding)
     expected, score, raw = next(theirs)
-    total, begun = step.reward, 0
-    for action in actions(env, 700, seed=3):
+    total = step.reward
+    fires = name != "gymnasium" and "FIRE" in raw.unwrapped.get_action_meanings()
+    begun = []
+    for number, action in enumerate(actions(env, 700, seed=3)):
         np.testing.assert_array_equal(stacks(step), expected)
         np.testing.assert_array_equal(step.ram, raw.rams[-1])
-        if begun or "FIRE" in raw.unwrapped.get_action_meanings() and name != "gymnasium":
-            np.testing.assert_array_equal(step.ram_before, raw.rams[-2])
+        # The frame of a reset without FIRE is a single one.
+        np.testing.assert_array_equal(step.ram_before, raw.rams[-2] if number or fires else raw.rams[-1])
+        begun += [number] if step.begun else []
         step = world.step(action)
         expected, score, raw = theirs.send(action)
         total += step.reward
-        begun += 1
         if score is not None or step.terminated or step.truncated:
             break
     assert step.terminated == (score is not None) == (env != "PongNoFrameskip-v4")
+    assert world.environment.unwrapped.ale.game_over() == step.terminated
     if score is not None:
         assert total == score
-    assert world.environment.unwrapped.ale.game_over() == step.terminated
+    by_life = name != "gymnasium" and env != "PongNoFrameskip-v4"
+    assert len(begun) > 2 if by_life else begun == [0]

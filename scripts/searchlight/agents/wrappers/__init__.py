@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from searchlight import registry
-from searchlight.agents.environment_spec import without_skip, written
+from searchlight.config.environments import without_skip, written
 from searchlight.errors import SearchlightError
 
 if TYPE_CHECKING:

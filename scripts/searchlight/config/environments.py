@@ -35,7 +35,7 @@ class Environment(Table):
     id: str = Field(description="Gymnasium id of the environment.", examples=["ALE/Breakout-v5"])
     frameskip: Annotated[
         PositiveInt | tuple[PositiveInt, PositiveInt] | None,
-        Allowed("a whole number greater than 0, or a range such as `[2, 5]`"),
+        Allowed("a whole number greater than 0, or a range such as [2, 5]"),
     ] = Field(
         None,
         description="Frames of the game for each action. Of `[2, 5]`, a random number is drawn, 2, 3 or 4.",
