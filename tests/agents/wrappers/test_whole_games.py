@@ -19,8 +19,8 @@ from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import VecFrameStack
 
 AGENTS = ROOT.parent / "shared" / "checkpoints" / "agents" / "sb3"
-# Decisions whose stacks are compared.
-COMPARED = 1000
+# Decisions: Pong is over by then, and Breakout, whose ball may fly for ever, has its score.
+STEPS = 1820
 
 
 class Prepared(Preprocessing):
@@ -56,7 +56,7 @@ class Loaded:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "expected", "lives_lost"),
-    [(A2C, "a2c-BreakoutNoFrameskip-v4", 377, 1), (PPO, "ppo-PongNoFrameskip-v4", 21, 0)],
+    [(A2C, "a2c-BreakoutNoFrameskip-v4", 377, 2), (PPO, "ppo-PongNoFrameskip-v4", 21, 0)],
 )
 def test_real_agents_play_as_in_their_library(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Any, name: str, expected: int, lives_lost: int
@@ -76,13 +76,11 @@ def test_real_agents_play_as_in_their_library(
         preprocessing="sb3",
         actions="greedy",
         seed=0,
-        max_steps=1800,
+        max_steps=STEPS,
     )
     assert outcome.score == expected
     with load(tmp_path / "episode") as episode:
-        frames, begun, taken, lives = (
-            episode.read(array, slice(0, COMPARED)) for array in ("frame", "stack_begun", "action", "lives")
-        )
+        frames, begun, taken, lives = (episode.read(array) for array in ("frame", "stack_begun", "action", "lives"))
         assert outcome.score == episode.read("reward").sum()
     world = VecFrameStack(make_atari_env(env, n_envs=1, seed=0), 4)
     stack = world.reset()
@@ -94,6 +92,6 @@ def test_real_agents_play_as_in_their_library(
         action, _ = model.predict(stack, deterministic=True)
         assert action[0] == taken[time]
         stack, *_ = world.step(action)
-    assert len(frames) == COMPARED
+    assert len(frames) > 1000
     # Each lost life begins a stack.
     assert len(np.unique(begun)) == len(np.unique(lives)) == 1 + lives_lost
