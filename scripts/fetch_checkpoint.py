@@ -6,9 +6,9 @@ with job("fetch_checkpoint", snakemake.log[0], snakemake.threads, snakemake.para
     from searchlight.agents.checkpoint import fetch_checkpoint
 
     fetch_checkpoint(
-        snakemake.params.source["checkpoint"],
+        snakemake.params.pin.checkpoint,
         snakemake.params.source["member"],
-        snakemake.params.digest.sha256,
+        snakemake.params.pin.sha256,
         bundled=snakemake.params.bundled,
         output=snakemake.output[0],
         notice=notice,

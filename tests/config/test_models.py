@@ -138,6 +138,20 @@ def test_user_overrides_catalogue() -> None:
     assert agent.model_dump(mode="json")["actions"] == {"epsilon": 0.1}
 
 
+# Keys that the user gives, because this test needs no member of a registry.
+GIVEN = {"preprocessing": "cv2", "network": "greydanus"}
+
+
+@pytest.mark.parametrize("short", ["sb3:ppo/PongNoFrameskip-v4", "cleanrl:PongNoFrameskip-v4-dqn_atari-seed1"])
+def test_short_form_fills_in_what_the_user_leaves_out(short: str) -> None:
+    agents = {"filled": {"checkpoint": short, **GIVEN}, "own": {"checkpoint": short, "env": "Pong-v0", **GIVEN}}
+    clip = {**DEFAULT["clips"]["demo"], "agent": list(agents)}
+    settings = read_config(edited(("agents", agents), ("clips/demo", clip)), CATALOGUE)
+    filled, own = settings.agents["filled"], settings.agents["own"]
+    assert (filled.checkpoint, filled.env, own.env) == (short, "PongNoFrameskip-v4", "Pong-v0")
+    assert (filled.preprocessing, filled.network) == ("cv2", "greydanus")
+
+
 def test_catalogue_pins_all_known_digests() -> None:
     unpinned = [name for name, agent in read_catalogue(CATALOGUE).items() if agent.sha256 is None]
     assert unpinned == ["xaitk-breakout", "greydanus-breakout"]
@@ -209,6 +223,12 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("plain http", [("agents/breakout/checkpoint", "http://example.org/a.tar")], ["agents.breakout.checkpoint: found 'http://example.org/a.tar' without sha256, allowed: https://"]),
     ("another scheme", [("agents/breakout/checkpoint", "ftp://example.org/a.tar")], ["agents.breakout.checkpoint: found 'ftp://example.org/a.tar', allowed: https://"]),
     ("bundled path", [("agents/breakout/checkpoint", "bundled:../../etc/passwd")], ["agents.breakout.checkpoint: found 'bundled:../../etc/passwd'"]),
+    ("hub without a repository", [("agents/breakout/checkpoint", "hub:agent")], ["agents.breakout.checkpoint: found 'hub:agent', allowed: hub:ORG/NAME, hub:ORG/NAME/FILE, hub:ORG/NAME@REVISION/FILE"]),
+    ("hub with a file outside", [("agents/breakout/checkpoint", "hub:me/agent/../x")], ["agents.breakout.checkpoint: found 'hub:me/agent/../x', allowed: hub:ORG/NAME"]),
+    ("zoo without an algorithm", [("agents/breakout/checkpoint", "sb3:Pong-v4")], ["agents.breakout.checkpoint: found 'sb3:Pong-v4', allowed: sb3:ALGORITHM/ENV such as sb3:ppo/"]),
+    ("CleanRL without a seed", [("agents/breakout/checkpoint", "cleanrl:Pong-v4-dqn_atari")], ["agents.breakout.checkpoint: found 'cleanrl:Pong-v4-dqn_atari', allowed: cleanrl:ENV-SCRIPT-seedN"]),
+    ("CleanRL in JAX", [("agents/breakout", {"checkpoint": "cleanrl:Pong-v4-dqn_atari_jax-seed1"})], ["agents.breakout.checkpoint: found 'cleanrl:Pong-v4-dqn_atari_jax-seed1', whose weights are of JAX"]),
+    ("hub without an environment", [("agents/breakout", {"checkpoint": "hub:me/agent"})], ["agents.breakout.env: missing"]),
     ("unknown entry of the catalogue", [("agents/breakout/checkpoint", "catalogue:pong")], ["agents.breakout.checkpoint: found 'catalogue:pong'", "baby-a3c-breakout-40"]),
     ("unknown preprocessing", [("agents/breakout/preprocessing", "grey")], ["agents.breakout.preprocessing: found 'grey'", "allowed: cv2, imresize"]),
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),

@@ -177,6 +177,9 @@ CONFIG: dict[str, Edit] = {
         then=MINE_BLOCKS,
         why="stores hold where the weights are from",
     ),
+    "a checkpoint by a pattern": Edit(
+        {}, {"agents/mine/checkpoint": "min*.zip"}, why="it is the same file", bundle="blocks"
+    ),
     "another checkpoint behind the same name": Edit(
         jobs(MINE_PLAYED, fetch_checkpoint=1), files={"mine.zip": renewed}, then=MINE_BLOCKS, bundle="clips"
     ),
@@ -376,7 +379,7 @@ CONFIG: dict[str, Edit] = {
     "zoom": Edit(RENDERED, {"video/zoom": 2}),
     "style": Edit(FROM_RENDER, {"video/style": "notebook"}, bundle="blocks"),
     "gamma": Edit(FROM_RENDER, {"video/gamma": 0.8}, bundle="clips"),
-    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}),
+    "gamma: as the style has it": Edit({}, {"video/gamma": 0.5}, bundle="methods"),
     "opacity": Edit(FROM_RENDER, {"video/opacity": 0.5}, bundle="blocks"),
     "highlight": Edit({}, {"video/highlight": "#00ff00"}, why="only the notebook's style has it", bundle="blocks"),
     "highlight of the notebook's style": Edit(FROM_RENDER, {"video/highlight": "#00ff00", "video/style": "notebook"}),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.hub import Hub, commit
 from helpers.project import BUNDLED, ROOT, Project, new_project
 from helpers.small import edited
 from safetensors.torch import load_file
@@ -205,7 +206,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
         return bad_agent(checkpoint=str(folder / "net.pt")), "fetch_checkpoint", "not a known network"
     if case == "malicious pickle":
         torch.save({"conv1.weight": Marker(folder / "executed")}, folder / "evil.pt")
-        return bad_agent(checkpoint=str(folder / "evil.pt")), "fetch_checkpoint", "cannot be read as weights alone"
+        return bad_agent(checkpoint=str(folder / "evil.pt")), "fetch_checkpoint", "nothing of it was run"
     if case == "zip that leaves its folder":
         with zipfile.ZipFile(folder / "evil.zip", "w") as archive:
             archive.writestr("../strong.40.tar", b"x")
@@ -213,7 +214,7 @@ def failing(case: str, folder: Path) -> tuple[list[tuple[str, Any]], str, str]:
     if case == "truncated file":
         whole = Path(write_checkpoint(folder / "whole.pt")).read_bytes()
         (folder / "cut.pt").write_bytes(whole[: len(whole) // 2])
-        return bad_agent(checkpoint=str(folder / "cut.pt")), "fetch_checkpoint", "cannot be read"
+        return bad_agent(checkpoint=str(folder / "cut.pt")), "fetch_checkpoint", "found a zip that is cut off"
     if case == "no such environment":
         return bad_agent(env="Breakot-v0"), "rollout", "env: found 'Breakot-v0'"
     if case == "too few actions":
@@ -310,6 +311,61 @@ def test_url_with_a_new_file_and_pin_is_fetched_once(
         done = project.snakemake(target, "--dry-run", config=config)
         assert "Nothing to be done" in done.stderr, done.stderr + done.stdout
         server.shutdown()
+
+
+def test_revision_on_the_hub_that_fits_plans_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    target = "results/agents/bad/policy.safetensors"
+    weights = [
+        Path(write_checkpoint(tmp_path / "mine.pt", **{"critic_linear.bias": torch.full((1,), bias)})).read_bytes()
+        for bias in (1, 2)
+    ]
+    with Hub("sb3/ppo-Pong-v4", {"ppo-Pong-v4.zip": weights[0]}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        short = {"network": "greydanus", "checkpoint": "sb3:ppo/Pong-v4"}
+        done = project.completed(target, config=edited(*bad_agent(**short)))
+        first = commit("first")
+        assert f"agents.bad: to pin its checkpoint, write  checkpoint: sb3:ppo/Pong-v4@{first}" in done.stderr
+        second = hub.push("second", {"ppo-Pong-v4.zip": weights[1]})
+        for place in ("sb3:ppo/Pong-v4", f"sb3:ppo/Pong-v4@{first}", f"hub:sb3/ppo-Pong-v4@{first}/ppo-Pong-v4.zip"):
+            config = edited(*bad_agent(network="greydanus", checkpoint=place))
+            done = project.completed(target, "--dry-run", config=config)
+            assert "Nothing to be done" in done.stderr + done.stdout, place
+        short["checkpoint"] += f"@{second}"
+        done = project.completed(target, config=edited(*bad_agent(**short)))
+        assert "to pin" not in done.stderr + done.stdout
+        source = read_metadata(project.folder / target)["source"]
+        assert source == f"hub:sb3/ppo-Pong-v4@{second}/ppo-Pong-v4.zip"
+        hub.shutdown()
+
+
+def test_snapshot_with_a_higher_step_is_fetched_again(project: Project, tmp_path: Path) -> None:
+    target, logs = "results/agents/bad/policy.safetensors", tmp_path / "logs"
+    logs.mkdir()
+    write_checkpoint(logs / "rl_model_900_steps.zip")
+    for place in (f"{logs}/rl_model_*_steps.zip", str(logs)):
+        config = edited(*bad_agent(checkpoint=place))
+        project.completed(target, config=config)
+        assert "Nothing to be done" in project.completed(target, "--dry-run", config=config).stderr
+    write_checkpoint(logs / "rl_model_1000_steps.zip", **{"critic_linear.bias": torch.ones(1)})
+    project.completed(target, config=config)
+    assert read_metadata(project.folder / target)["source"] == f"{logs}/rl_model_1000_steps.zip"
+    (logs / "rl_model_01000_steps.zip").touch()
+    done = project.snakemake(target, config=config)
+    assert done.returncode == 1
+    assert f"{logs}: a folder, no file asked for: several fit, name one of: rl_model_01000_steps.zip" in done.stderr
+
+
+def test_short_form_fills_in_the_environment(project: Project) -> None:
+    short = {"checkpoint": "sb3:ppo/PongNoFrameskip-v4", "preprocessing": "cv2", "network": "greydanus"}
+    edits = [("agents/bad", short), ("clips/small/agent", "bad")]
+    done = project.completed("--dry-run", "--printshellcmds", config=edited(*edits))
+    assert re.search(r"^ rollout +1 *$", done.stdout + done.stderr, re.MULTILINE)
+    done = project.snakemake("--dry-run", config=edited(("agents/bad", {**short, "env": None}), *edits[1:]))
+    assert "config: agents.bad.env: missing" in done.stderr
 
 
 def test_jobs_import_the_package_beside_the_workflow(project: Project) -> None:

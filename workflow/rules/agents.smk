@@ -19,7 +19,7 @@ rule fetch_checkpoint:
         runtime=growing(15),
     params:
         **tracked("fetch_checkpoint", source=checkpoint_source),
-        digest=checkpoint_digest,
+        pin=checkpoint_pin,
         bundled=str(BUNDLED),
     script:
         "../../scripts/fetch_checkpoint.py"

@@ -26,14 +26,13 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.envi
 from snakemake.exceptions import IncompleteCheckpointException
 from snakemake.utils import update_config
 
-from searchlight.agents.sources import PINNED, local_path, recorded
+from searchlight.agents.sources import existing_file, identity, is_local, pin_line, recorded
 from searchlight.config.folders import unusable
 from searchlight.config.plan import Plan, fields_of
 from searchlight.config.read import own_config, read_config, typed
 from searchlight.config.yaml_files import differing_scalars
 from searchlight.errors import SearchlightError
 from searchlight.store.blocks import blocks_of, read_length
-from searchlight.store.files import digest_of
 
 if (line := unusable(os.path.abspath(ROOT), sys.executable)) is not None:
     sys.exit(line)
@@ -84,11 +83,11 @@ wildcard_constraints:
 
 
 def say_unpinned():
-    """Print the line that pins each checkpoint whose digest the config does not give."""
+    """Print the line that pins each checkpoint which the config does not pin."""
     for name, agent in settings.agents.items():
-        digest = recorded(in_place(f"results/agents/{name}/policy.safetensors")).get("sha256")
-        if agent.sha256 is None and not agent.checkpoint.startswith("bundled:") and digest is not None:
-            print(f"agents.{name}: to pin its checkpoint, add  sha256: {digest}", file=sys.stderr)
+        fetched = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
+        if (line := pin_line(agent.checkpoint, agent.sha256, fetched)) is not None:
+            print(f"agents.{name}: to pin its checkpoint, write  {line}", file=sys.stderr)
 
 
 plan = Plan(settings, SCRIPTS)
@@ -159,8 +158,8 @@ def checkpoint_file(wildcards):
     A checkout changes the file's date, so the date is ignored. Its digest, in checkpoint_source, tells another file.
     """
     watch_records()  # no sooner, because Snakemake's records do not exist before it plans
-    path = local_path(settings.agents[wildcards.agent].checkpoint, BUNDLED)
-    return [local(ancient(str(path)))] if path is not None and path.is_file() else []
+    path = existing_file(settings.agents[wildcards.agent].checkpoint, BUNDLED)
+    return [local(ancient(str(path)))] if path is not None else []
 
 
 def checkpoint_source(names):
@@ -169,26 +168,15 @@ def checkpoint_source(names):
 
 @cache  # Snakemake asks again when it has removed the weights
 def source_of(name):
-    """Return where a checkpoint is, and its identity: the digest of a local file, or the pin of an address.
-
-    Weights that were fetched before they were pinned stay, if the pin fits them.
-    """
+    """Return what identifies an agent's weights: the checkpoint, its digest or pin, and how it is read."""
     agent = settings.agents[name]
-    path = local_path(agent.checkpoint, BUNDLED)
-    file = digest_of(path) if path is not None and path.is_file() else None
-    there = recorded(in_place(f"results/agents/{name}/policy.safetensors")) if file is None else {"sha256": file}
-    if there.get("source", agent.checkpoint) != agent.checkpoint:
-        there = {}
-    fits = agent.sha256 in (None, there.get("sha256"))
-    return {
-        "checkpoint": agent.checkpoint,
-        "member": agent.member,
-        "network": agent.network,
-        "file": file,
-        "pinned": there.get(PINNED) if fits else agent.sha256,
-    }
+    fetched = recorded(in_place(f"results/agents/{name}/policy.safetensors"))
+    found = identity(agent.checkpoint, agent.sha256, BUNDLED, fetched)
+    return {**found, "member": agent.member, "network": agent.network}
 
 
-def checkpoint_digest(wildcards):
-    """Return the digest in a form that Snakemake does not track, because a pin that fits changes nothing."""
-    return SimpleNamespace(sha256=settings.agents[wildcards.agent].sha256)
+def checkpoint_pin(wildcards):
+    """Return what pins a checkpoint, in a form that Snakemake does not track: a pin that fits changes nothing."""
+    agent = settings.agents[wildcards.agent]
+    place = source_of(wildcards.agent)["checkpoint"] if is_local(agent.checkpoint) else agent.checkpoint
+    return SimpleNamespace(checkpoint=place, sha256=agent.sha256)

@@ -1,6 +1,7 @@
 """Checkpoints in zip archives: one member is read, up to a size limit.
 
-An archive is never unpacked as a whole. It is refused if a member's name leaves the archive's folder.
+An archive is never unpacked as a whole. It is refused if a member's name leaves the archive's folder. A member may be a
+zip of stable-baselines3, or the ``policy.pth`` of one that was unpacked; ``data`` beside that is copied with it.
 """
 
 from __future__ import annotations
@@ -9,17 +10,24 @@ import fnmatch
 import re
 import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from searchlight.agents import foreign, sb3_zip
+from searchlight.agents.snapshots import SUFFIXES, highest_step
 from searchlight.agents.sources import MAX_BYTES
 from searchlight.errors import SearchlightError, one_line, printable
 
-SUFFIXES = (".tar", ".pt", ".pth", ".safetensors")
+# Suffixes of weights and of much else: the first bytes decide.
+_SHARED_SUFFIXES = (".zip", ".bin", ".ckpt", ".dat", ".model", ".pkl")
 
 
-def is_archive(path: Path) -> bool:
-    """Return whether a file is a zip of checkpoints, and not a torch file, which is a zip too."""
-    if not zipfile.is_zipfile(path):
+def is_archive(path: Path, member: str | None = None) -> bool:
+    """Return whether a file is a zip of checkpoints, and not one of torch or stable-baselines3, which are zips too.
+
+    A zip of stable-baselines3 counts as an archive if one of its members is asked for.
+    """
+    if not zipfile.is_zipfile(path) or (member is None and sb3_zip.is_sb3(path)):
         return False
     try:
         with zipfile.ZipFile(path) as file:
@@ -43,13 +51,15 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     Raises:
         SearchlightError: a name leaves the archive's folder, none or several members fit, or the member is too large.
     """
-    target = folder / "member"
     try:
         with zipfile.ZipFile(archive) as file:
             chosen = _choose(file, member, source)
-            # zipfile stops at the size checked above, even if the compressed data are longer.
-            with file.open(chosen) as content, target.open("wb") as copy:
-                shutil.copyfileobj(content, copy)
+            unpacked = PurePosixPath(chosen).name == sb3_zip.POLICY
+            target = folder / (sb3_zip.POLICY if unpacked else "member")
+            _copy(file, chosen, target, MAX_BYTES, source)
+            data = str(PurePosixPath(chosen).with_name(sb3_zip.DATA))
+            if unpacked and data in file.namelist():
+                _copy(file, data, folder / sb3_zip.DATA, sb3_zip.MAX_DATA, source)
     except SearchlightError:
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
@@ -57,44 +67,51 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     return target, chosen
 
 
-def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
-    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+def _copy(file: zipfile.ZipFile, name: str, target: Path, most: int, source: str) -> None:
+    if file.getinfo(name).file_size > most:
+        raise SearchlightError(f"{source}: {printable(name)}: found over {most} bytes, allowed: less")
+    # zipfile stops at the size checked above, even if the compressed data are longer.
+    with file.open(name) as content, target.open("wb") as copy:
+        shutil.copyfileobj(content, copy)
+
+
+def refuse_outside(names: Iterable[str], found: str, allowed: str) -> None:
+    """Raise a ``SearchlightError`` if a name of a file leaves the folder that it is relative to."""
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in re.split(r"[/\\]", name) or ":" in name.split("/")[0]:
-            raise SearchlightError(f"{source}: found the member '{printable(name)}', allowed: names inside the archive")
+            raise SearchlightError(f"{found} '{printable(name)}', allowed: {allowed}")
+
+
+def _choose(file: zipfile.ZipFile, member: str | None, source: str) -> str:
+    names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+    refuse_outside(names, f"{source}: found the member", "names inside the archive")
+    if member in names:
+        return member
+    names = [name for name in names if not _is_hidden(name)]
     if member is None:
-        matches = [name for name in names if name.endswith(SUFFIXES)]
-    elif member in names:
-        matches = [name for name in names if name == member]
+        matches = [name for name in names if name.endswith(SUFFIXES) or _holds_weights(file, name)]
     else:
         matches = [name for name in names if fnmatch.fnmatchcase(name, member)]
-    chosen = _highest_step(matches, source, member, names)
-    if file.getinfo(chosen).file_size > MAX_BYTES:
-        raise SearchlightError(f"{source}: {printable(chosen)}: found over {MAX_BYTES} bytes, allowed: less")
-    return chosen
-
-
-def _highest_step(matches: list[str], source: str, member: str | None, names: list[str]) -> str:
+    if not matches and member is None and (explained := foreign.explain_zip(names)):
+        raise SearchlightError(f"{source}: {explained}")
     asked = f"member '{member}'" if member else "no member asked for"
-    if not matches:
-        raise SearchlightError(f"{source}: {asked}, allowed: {_some(names)}")
-    if len(matches) == 1:
-        return matches[0]
-    highest = max(map(_step, matches))
-    best = [name for name in matches if _step(name) == highest]
-    if len(best) > 1 or len({str(PurePosixPath(name).parent) for name in matches}) > 1:
-        raise SearchlightError(f"{source}: {asked} fits several, name one of: {_some(matches)}")
-    return best[0]
+    return highest_step(_without_companions(matches), f"{source}: {asked}", names)
 
 
-def _step(name: str) -> int:
-    """Return the last number of the file's name, of up to 18 digits; -1 if it has no number."""
-    numbers = re.findall(r"[0-9]{1,18}", PurePosixPath(name).name)
-    return int(numbers[-1]) if numbers else -1
+def _is_hidden(name: str) -> bool:
+    """Return whether a file is the system's own: macOS adds a ``__MACOSX/._NAME`` for each, and ``.DS_Store``."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _some(names: list[str]) -> str:
-    if not names:
-        return "none, it is empty"
-    shown = ", ".join(printable(name) for name in sorted(names)[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+def _holds_weights(file: zipfile.ZipFile, name: str) -> bool:
+    if not name.endswith(_SHARED_SUFFIXES):
+        return False
+    with file.open(name) as content:
+        return foreign.is_weights(content.read(foreign.HEAD))
+
+
+def _without_companions(names: list[str]) -> list[str]:
+    """Return names without the optimizer and the variables that stable-baselines3 stores beside ``policy.pth``."""
+    folders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name == sb3_zip.POLICY}
+    companions = {folder / name for folder in folders for name in sb3_zip.COMPANIONS}
+    return [name for name in names if PurePosixPath(name) not in companions]

@@ -7,20 +7,24 @@ checks of their own. No later step of the workflow reads a pickle.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from searchlight.agents import networks
 from searchlight.agents.archives import extract_member, is_archive
+from searchlight.agents.downloads import download
+from searchlight.agents.hub import fetch_from_hub
 from searchlight.agents.policy_file import write_policy
-from searchlight.agents.sources import MAX_BYTES, PINNED, local_path
-from searchlight.agents.weights import read_tensors
-from searchlight.errors import SearchlightError, one_line
+from searchlight.agents.prefixes import fitting
+from searchlight.agents.sources import PINNED, is_local, local_name, local_path, pin_line
+from searchlight.agents.weights import read_weights
+from searchlight.config.checkpoints import on_hub
+from searchlight.errors import SearchlightError, printable
 from searchlight.store.files import PARTIAL, digest_of
 
 if TYPE_CHECKING:
-    import requests
+    import numpy as np
 
 
 def fetch_checkpoint(
@@ -36,7 +40,8 @@ def fetch_checkpoint(
     """Fetch a checkpoint, and write its weights and their source as safetensors.
 
     Args:
-        checkpoint: path, address, or ``bundled:NAME``.
+        checkpoint: a path, a pattern, a folder, an address, ``bundled:NAME``, or a form of
+            ``searchlight.config.checkpoints``.
         member: name or pattern of a file in a zip archive.
         sha256: digest that the file must have; if None, the user is told the digest found.
         bundled: folder of the checkpoints that ship with the project.
@@ -52,23 +57,22 @@ def fetch_checkpoint(
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f"{PARTIAL}{output.name}.") as folder:
-        path = local_path(checkpoint, bundled) or download(checkpoint, Path(folder))
-        if not path.is_file():
-            raise SearchlightError(f"{path}: no such file{_bundled_names(checkpoint, bundled)}")
+        path, source = _file_of(checkpoint, bundled, Path(folder))
         digest = digest_of(path)
         if sha256 is not None and digest != sha256:
             raise SearchlightError(f"{checkpoint}: found sha256 {digest}, allowed: {sha256}")
-        if sha256 is None and not checkpoint.startswith("bundled:"):
-            notice(f"{checkpoint} is not pinned; to pin it, add under its agent:  sha256: {digest}")
-        if is_archive(path):
+        if (line := pin_line(checkpoint, sha256, {"source": source, "sha256": digest})) is not None:
+            notice(f"{checkpoint} is not pinned; to pin it, write under its agent:  {line}")
+        if is_archive(path, member):
             path, member = extract_member(path, member, Path(folder), checkpoint)
         elif member is not None:
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
-        tensors = read_tensors(path, checkpoint)
-    network = networks.find({name: array.shape for name, array in tensors.items()}, checkpoint, network)
+        weights = read_weights(path, checkpoint if member is None else f"{checkpoint}: {printable(member)}")
+    tensors = fitting(weights.tensors, lambda tensors: networks.fits(_shapes(tensors), network))
+    network = networks.find(_shapes(tensors), checkpoint, network)
     policy = networks.build(network, tensors, checkpoint)
     about = {
-        "source": checkpoint,
+        "source": source,
         "member": member,
         "sha256": digest,
         "network": network,
@@ -78,31 +82,25 @@ def fetch_checkpoint(
     write_policy(output, tensors, about)
 
 
-def download(address: str, folder: Path) -> Path:
-    """Download a file into a folder, with progress in the log, tried up to four times.
+def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in tensors.items()}
 
-    Raises:
-        SearchlightError: the download failed.
+
+def _file_of(checkpoint: str, bundled: str | Path, folder: Path) -> tuple[Path, str]:
+    """Return the path of a checkpoint's file, downloaded if need be, and the source to record.
+
+    A folder, a pattern or a repository is recorded as the file that was taken of it.
     """
-    import pooch
-    import requests
-
-    name = "download"
-    registry = pooch.create(folder, base_url="", registry={name: None}, urls={name: address}, retry_if_failed=3)
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=60, hooks={"response": _refuse_response})
-    try:
-        return Path(registry.fetch(name, downloader=downloader))
-    except (requests.RequestException, OSError, ValueError) as error:
-        raise SearchlightError(f"{address}: download failed: {one_line(error)}") from error
-
-
-def _refuse_response(response: requests.Response, **_: Any) -> None:
-    """Refuse redirects from https to plain http, and files that are too large, before the content is read."""
-    target = response.headers.get("Location", "")
-    if response.is_redirect and response.url.startswith("https://") and target.lower().startswith("http://"):
-        raise ValueError(f"found a redirect to {target}, allowed: https://")
-    if int(response.headers.get("Content-Length", "0") or 0) > MAX_BYTES:
-        raise ValueError(f"found over {MAX_BYTES} bytes, allowed: less")
+    if (wanted := on_hub(checkpoint)) is not None:
+        path, found = fetch_from_hub(wanted, checkpoint, folder)
+        return path, str(found)
+    if not is_local(checkpoint):
+        return download(checkpoint, folder), checkpoint
+    name = local_name(checkpoint)
+    path = local_path(name, bundled)
+    if not path.is_file():
+        raise SearchlightError(f"{path}: no such file{_bundled_names(checkpoint, bundled)}")
+    return path, name
 
 
 def _bundled_names(checkpoint: str, bundled: str | Path) -> str:

@@ -24,7 +24,7 @@ from pydantic import (
 from searchlight import registry
 from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as worlds
-from searchlight.config import consistency, environments, names, playable
+from searchlight.config import checkpoints, consistency, environments, names, playable
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Float, Int, Probability, Table
 from searchlight.config.families import Clip, ClipFamily
@@ -47,9 +47,10 @@ def _checkpoint(source: str) -> str:
     if "://" not in source and re.search("[{}]", source):
         raise ValueError(f"found '{source}', allowed: no braces in a path, Snakemake takes them for wildcards")
     if "://" in source and scheme not in ("https", "http"):
-        raise ValueError(f"found '{source}', allowed: https://…, a path, bundled:NAME, catalogue:NAME")
+        raise ValueError(f"found '{source}', allowed: https://…, a path, hub:ORG/NAME, bundled:NAME, catalogue:NAME")
     if scheme in ("bundled", "catalogue") and not re.fullmatch(names.PATTERN, source.partition(":")[2]):
         raise ValueError(f"found '{source}', allowed: {scheme}:NAME, the name of letters, digits, '-' and '_'")
+    _in_words(checkpoints.on_hub, source)
     return source
 
 
@@ -89,9 +90,10 @@ class Agent(Table):
     """A trained agent: where its weights are, and the world it was trained for."""
 
     checkpoint: Annotated[str, AfterValidator(_checkpoint)] = Field(
-        description="Where the weights are: `bundled:NAME` (ships with the project), `catalogue:NAME` (a known public "
-        "agent of `config/catalogue.yaml`), a path, or an `https://` address. Files of torch (`.tar`, `.pt`, `.pth`), "
-        "safetensors, or a zip archive of them.",
+        description="Where the weights are ([all forms](#checkpoints)): `bundled:NAME` (ships with the project), "
+        "`catalogue:NAME` (a known public agent of `config/catalogue.yaml`), a path, an `https://` address, or a file "
+        "of the Hugging Face hub: `hub:ORG/NAME`, `sb3:ppo/BreakoutNoFrameskip-v4`, "
+        "`cleanrl:BreakoutNoFrameskip-v4-dqn_atari-seed1`.",
         examples=["bundled:breakout"],
     )
     member: str | None = Field(
@@ -102,7 +104,8 @@ class Agent(Table):
     sha256: Digest | None = Field(
         None,
         description="Digest that the file (the archive, where it is one) must have. Where none is given, the digest "
-        "found is printed with the line to paste here. Addresses with plain `http://` must have one.",
+        "found is printed with the line to paste here (of a repository on the hub, the commit). Addresses with plain "
+        "`http://` must have one.",
     )
     env: Annotated[
         str | dict[str, Any] | None,
@@ -113,7 +116,7 @@ class Agent(Table):
         description="The Atari environment: its gymnasium id (`Breakout-v0`, `BreakoutNoFrameskip-v4`, `ALE/Pong-v5`, "
         "…), or the id with [arguments](#environments). `my_envs:ID` first imports `my_envs.py` of the working "
         "directory, your own module that registers the id; when that file changes, the agent plays again. May be left "
-        "out for an agent of the catalogue.",
+        "out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["Breakout-v0"],
     )
     wrappers: Annotated[
@@ -132,7 +135,7 @@ class Agent(Table):
     ] = Field(
         None,
         description="How a screen becomes what the network sees: a [preprocessing](#preprocessings), with or without "
-        "arguments. May be left out for an agent of the catalogue.",
+        "arguments. May be left out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["cv2"],
     )
     network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
@@ -146,6 +149,17 @@ class Agent(Table):
         description="Take the action with the highest output (`greedy`), draw from the policy (`sampled`), or take a "
         "random action with a chance and the greedy one otherwise (`{epsilon: 0.05}`, as Q-networks are played).",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form_fills_in_missing_keys(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        try:
+            brought = checkpoints.brought(str(given.get("checkpoint")))
+        except SearchlightError:  # the check of the key reports it
+            return given
+        return {**{key: value for key, value in brought.items() if key in cls.model_fields}, **given}
 
     @model_validator(mode="after")
     def _plain_http_needs_a_digest(self) -> Agent:

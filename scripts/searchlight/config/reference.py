@@ -58,6 +58,7 @@ def render_reference() -> str:
     parts = [(_INTRODUCTION + "".join(_preset_rows())).rstrip()]
     for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
+    parts.append(_CHECKPOINTS)
     parts.append(f"{_ENVIRONMENTS}\n\n{_table(environments.Environment)}")
     parts += [_WRAPPERS, *_members(wrappers.FOLDER)]
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
@@ -77,6 +78,37 @@ def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
             yield f"`{name}.NAME`", get_args(field.annotation)[1]
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield f"`{name}`", field.annotation
+
+
+_CHECKPOINTS = """\
+## Checkpoints
+
+- `bundled:NAME`: an agent that ships with the project.
+- `catalogue:NAME`: a known public agent of [the catalogue](#the-catalogue), with its environment and the rest.
+- `path/to/file`: a file of torch (`.tar`, `.pt`, `.pth`), safetensors, CleanRL (`.cleanrl_model`), or a zip archive.
+- `logs/ppo/BreakoutNoFrameskip-v4_1`: a folder. Of rl-baselines3-zoo's, `{env}.zip` is taken, else `best_model.zip`,
+  else the `rl_model_{steps}_steps.zip` of the highest step; of an unzipped agent of stable-baselines3, `policy.pth`; of
+  any other folder, its one checkpoint.
+- `logs/ppo/BreakoutNoFrameskip-v4_1/rl_model_*_steps.zip`: a pattern. Of several snapshots in one folder, the one with
+  the highest step is taken.
+- `https://…`: an address.
+- `hub:ORG/NAME[@REVISION][/FILE]`: a file of the Hugging Face hub. `FILE` may be a pattern, such as
+  `rl_model_*_steps.zip`; without it, the repository's one checkpoint is taken, as of a folder. `REVISION` is a commit,
+  branch or tag, or a pattern of branches and tags; without it, the newest commit is taken.
+- `sb3:ppo/BreakoutNoFrameskip-v4[@REVISION]`: an agent of rl-baselines3-zoo, short for
+  `hub:sb3/ppo-BreakoutNoFrameskip-v4/ppo-BreakoutNoFrameskip-v4.zip`.
+- `cleanrl:BreakoutNoFrameskip-v4-dqn_atari-seed1[@REVISION]`: an agent of CleanRL, short for
+  `hub:cleanrl/BreakoutNoFrameskip-v4-dqn_atari-seed1/dqn_atari.cleanrl_model`. Weights of JAX are not read.
+
+`sb3:` and `cleanrl:` also fill in the environment, how it is wrapped and prepared, and the network, where the agent's
+own keys do not say them.
+
+A local file that has changed, or a snapshot with a higher step, is another checkpoint: it is fetched again. What is
+fetched from elsewhere stays. So that others get the same, pin it: by `sha256`, or on the hub by the commit. Each run
+prints the line that does it, until it is there.
+
+Downloads from the hub go through `huggingface_hub`, into the job's own folder: the home folder keeps nothing of them.
+`HF_ENDPOINT` names another server, and `HF_TOKEN` is for private and gated repositories."""
 
 
 _ENVIRONMENTS = """\

@@ -29,7 +29,6 @@ LSTM = {name for name in expected_shapes(SMALL) if name.startswith("lstm")}
 
 # A network, and what the line must name.
 OTHERS: dict[str, tuple[Network, str]] = {
-    "no-tensors": ({}, "found the tensors none"),
     "resnet": (
         {"layer1.0.conv1.weight": torch.zeros(4, 4, 3, 3), "bn1.num_batches_tracked": torch.tensor(7)},
         "found the tensors bn1.num_batches_tracked, layer1.0.conv1.weight",

@@ -45,6 +45,12 @@ def find(shapes: Mapping[str, tuple[int, ...]], source: str, named: str | None =
     raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}")
 
 
+def fits(shapes: Mapping[str, tuple[int, ...]], named: str | None = None) -> bool:
+    """Return whether tensors with these names and shapes look like a known network's, or like the named one's."""
+    names = registry.names(FOLDER) if named is None else [named]
+    return any(registry.load(FOLDER, name).fits(shapes) for name in names)
+
+
 def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
     """Return a policy with weights, ready to be evaluated.
 

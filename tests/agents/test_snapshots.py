@@ -1,0 +1,60 @@
+"""Which of several files is the checkpoint, by their names."""
+
+from __future__ import annotations
+
+import pytest
+from searchlight.agents.snapshots import highest_step, only_checkpoint
+from searchlight.errors import SearchlightError
+
+HOME = "BreakoutNoFrameskip-v4_1"
+STEPS = [f"rl_model_{steps}_steps.zip" for steps in (200_000, 1_000_000, 80_000)]
+ZOO = ["BreakoutNoFrameskip-v4/config.yml", "evaluations.npz", "0.monitor.csv", "train_eval_metrics.zip"]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ([*ZOO, "BreakoutNoFrameskip-v4.zip", "best_model.zip", *STEPS], "BreakoutNoFrameskip-v4.zip"),
+        ([*ZOO, "BreakoutNoFrameskip-v4_1.zip", "best_model.zip"], "BreakoutNoFrameskip-v4_1.zip"),
+        ([*ZOO, "best_model.zip", *STEPS], "best_model.zip"),
+        ([*ZOO, *STEPS], "rl_model_1000000_steps.zip"),
+        (["dqn_atari.cleanrl_model", "events.out"], "dqn_atari.cleanrl_model"),
+        (["a2c-Pong.zip", "policy.pth"], "a2c-Pong.zip"),
+        (["policy.pth", "policy.optimizer.pth", "pytorch_variables.pth", "data"], "policy.pth"),
+        (["model.safetensors", "config.json"], "model.safetensors"),
+        (["model_9.pt", "model_10.pt"], "model_10.pt"),
+        (["README.md", "checkpoints/model.pt"], "checkpoints/model.pt"),
+        (["model.pt", "old/policy.pth"], "model.pt"),
+        (["._a.zip", "__MACOSX/._model.pt", "a/model.pt"], "a/model.pt"),
+    ],
+)
+def test_checkpoint_of_a_folder_is_chosen_by_name(names: list[str], chosen: str) -> None:
+    for order in (names, names[::-1]):
+        assert only_checkpoint(order, HOME, "folder") == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "folder, allowed: none, it is empty"),
+        (["README.md", "train_eval_metrics.zip"], "folder, allowed: README.md, train_eval_metrics.zip"),
+        (["dqn.pt", "c51.pt"], "folder: several fit, name one of: c51.pt, dqn.pt"),
+        (["a/model.pt", "b/model.pt"], "folder: several fit, name one of: a/model.pt, b/model.pt"),
+        (["model_7.pt", "model_07.pt"], "folder: several fit, name one of: model_07.pt, model_7.pt"),
+    ],
+)
+def test_folder_with_no_or_several_checkpoints_lists_them(names: list[str], said: str) -> None:
+    with pytest.raises(SearchlightError) as refusal:
+        only_checkpoint(names, HOME, "folder")
+    assert str(refusal.value) == said
+
+
+def test_name_of_the_folder_is_no_pattern() -> None:
+    assert only_checkpoint(["[ab].zip", "a.zip"], "[ab]", "folder") == "[ab].zip"
+
+
+def test_highest_step_is_the_last_number_of_the_name() -> None:
+    assert highest_step(STEPS, "pattern", []) == "rl_model_1000000_steps.zip"
+    assert highest_step(["seed9/a.pt"], "pattern", []) == "seed9/a.pt"
+    with pytest.raises(SearchlightError, match=r"^pattern, allowed: b\.pt$"):
+        highest_step([], "pattern", ["b.pt"])
