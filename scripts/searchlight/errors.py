@@ -6,6 +6,9 @@ import errno
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OF_DISKS = FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
+# Characters of an error that quotes an untrusted file.
+LONGEST = 200
+
 
 class SearchlightError(Exception):
     """A mistake or a fault that one line can explain: the file or key, what was found, what is allowed."""
@@ -20,6 +23,12 @@ def damaged(path: object, found: object) -> SearchlightError:
 def printable(name: str) -> str:
     """Return a name from an untrusted file on one line, with control characters escaped."""
     return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def quoted(error: BaseException) -> str:
+    """Return what ``one_line`` returns, escaped and cut, of an error that may quote an untrusted file."""
+    text = printable(one_line(error))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def one_line(error: BaseException) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.checkpoints import (
     FORMATS,
@@ -23,11 +24,13 @@ from helpers.checkpoints import (
     with_bytes,
     zip_bytes,
 )
+from helpers.sb3_zips import in_folder, sb3_bytes, sb3_members
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searchlight.agents import archives
-from searchlight.agents.archives import extract_member
+from searchlight.agents import archives, sb3_zip
+from searchlight.agents.archives import extract_member, is_archive
 from searchlight.agents.policy_file import read_metadata
+from searchlight.agents.weights import Weights, read_weights
 from searchlight.errors import SearchlightError
 
 
@@ -53,6 +56,18 @@ def test_torch_zip_is_not_mistaken_for_an_archive(fetch: Fetch) -> None:
         (("strong.9.tar", "strong.010.tar"), "*.tar", 1),
         (("agent[1].tar", "agent1.tar"), "agent[1].tar", 0),
         (("weights",), "weights", 0),
+        (("dqn.cleanrl_model",), None, 0),
+        (("agent.bin", "notes.txt"), None, 0),
+        (("Breakout.dat",), None, 0),
+        (("__MACOSX/._agent.pt", "agent.pt", ".DS_Store", "._agent.pt"), None, 1),
+        (("a/._strong.40.tar", "a/strong.20.tar", "__MACOSX/a/._strong.20.tar"), "*.tar", 1),
+        (("._agent.pt",), "._agent.pt", 0),
+        (("DQN_Pong-v4_900k.pth", "DQN_Pong-v4_1M.pth", "DQN_Pong-v4_2000.pth"), None, 1),
+        (("run/checkpoint_900/model.pt", "run/checkpoint_1000/model.pt"), None, 1),
+        (("run/step-900/policy.pth", "run/step-1000/policy.pth"), None, 1),
+        (("policy.optimizer.pth", "policy.pth", "pytorch_variables.pth"), None, 1),
+        (("policy.optimizer.pth", "policy.pth", "pytorch_variables.pth"), "*.pth", 1),
+        (("policy.optimizer.pth", "policy.pth"), "policy.optimizer.pth", 0),
     ],
 )
 def test_member_of_an_archive_is_chosen(fetch: Fetch, names: tuple[str, ...], member: str | None, chosen: int) -> None:
@@ -81,6 +96,10 @@ def test_member_is_read_however_it_is_packed(fetch: Fetch, compression: int, wri
         (("a/strong.20.tar", "b/strong.40.tar"), "*.tar", ("several", "a/strong.20.tar, b/strong.40.tar")),
         (("strong.1.20.tar", "strong.2.20.tar"), "*.tar", ("several", "strong.1.20.tar, strong.2.20.tar")),
         (("strong.7.tar", "strong.07.tar"), "*.tar", ("several", "strong.07.tar, strong.7.tar")),
+        (("Pong-v4.zip", "Pong-v5.pt", "Breakout-v0.pt"), None, ("several", "Breakout-v0.pt, Pong-v4.zip, Pong-v5.pt")),
+        (("dqn-seed1.pt", "dqn-seed2.pt"), None, ("several", "dqn-seed1.pt, dqn-seed2.pt")),
+        (("Pong-v4_1/policy.pth", "Pong-v4_2/policy.pth"), None, ("several", "Pong-v4_1/policy.pth, ")),
+        (("__MACOSX/._agent.pt", "notes.txt"), None, ("no member", "allowed: notes.txt")),
         (("Icon\r", "\x1b[2J.txt"), None, (r"Icon\r", r"\x1b[2J.txt")),
     ],
 )
@@ -168,3 +187,72 @@ def test_extracted_member_gets_a_safe_name(tmp_path: Path) -> None:
     assert name == "deep/er/strong.40.tar"
     assert list(folder.rglob("*")) == [path]
     assert path.read_bytes() == torch_bytes(network())
+
+
+# Agents of stable-baselines3 in archives
+
+
+def snapshots(*steps: int) -> dict[str, bytes]:
+    return {f"logs/rl_model_{step}_steps.zip": sb3_bytes(network(seed=step)) for step in steps}
+
+
+def extracted(members: Mapping[str, bytes], folder: Path, member: str | None = None) -> tuple[Weights, str]:
+    (folder / "agents.zip").write_bytes(zip_bytes(members, zipfile.ZIP_DEFLATED))
+    assert is_archive(folder / "agents.zip", member)
+    path, name = extract_member(folder / "agents.zip", member, folder, "agents.zip")
+    return read_weights(path, name), name
+
+
+def assert_is(weights: Weights, seed: int) -> None:
+    expected = network(seed=seed)
+    assert weights.facts["observation"] == [4, 84, 84]
+    assert set(weights.tensors) == set(expected)
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(weights.tensors[name], tensor.numpy())
+
+
+def test_zip_of_stable_baselines3_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "agent.zip").write_bytes(sb3_bytes())
+    assert not is_archive(tmp_path / "agent.zip")
+    assert is_archive(tmp_path / "agent.zip", "policy.pth")
+
+
+@pytest.mark.parametrize("member", [None, "*_steps.zip", "logs/rl_model_1000_steps.zip"])
+def test_snapshot_of_the_highest_step_is_read(tmp_path: Path, member: str | None) -> None:
+    members = {**snapshots(900, 1000, 20), "__MACOSX/logs/._rl_model_9000_steps.zip": b"junk"}
+    weights, name = extracted(members, tmp_path, member)
+    assert name == "logs/rl_model_1000_steps.zip"
+    assert_is(weights, 1000)
+
+
+def test_zips_of_other_content_are_no_checkpoints(tmp_path: Path) -> None:
+    members = {**snapshots(40), "logs/train_eval_metrics.zip": zip_bytes({"evaluations.npz": b"x"})}
+    assert_is(extracted(members, tmp_path)[0], 40)
+
+
+@pytest.mark.parametrize("member", [None, "*/policy.pth"])
+def test_unpacked_agent_is_read_with_its_data(tmp_path: Path, member: str | None) -> None:
+    members = in_folder("ppo-Pong-v4", sb3_members(network(seed=3)))
+    weights, name = extracted(members, tmp_path, member)
+    assert name == "ppo-Pong-v4/policy.pth"
+    assert_is(weights, 3)
+
+
+def test_data_of_an_unpacked_agent_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sb3_zip, "MAX_DATA", 1000)
+    members = in_folder("ppo", sb3_members(data=bytes(1001)))
+    with pytest.raises(SearchlightError, match="ppo/data: found over 1000 bytes, allowed: less"):
+        extracted(members, tmp_path)
+
+
+def test_archive_in_an_archive_in_an_archive_is_refused(fetch: Fetch) -> None:
+    inner = zip_bytes({"data": b"", "model.zip": sb3_bytes()})
+    line = fetch.refused(zip_bytes({"agents.zip": inner}))
+    assert "agents.zip: found a zip in a zip; unpack the outer one" in line
+
+
+def test_error_names_the_member(fetch: Fetch) -> None:
+    line = fetch.refused(zip_bytes({"a.pt": torch_bytes({"step": 3})}))
+    assert line.startswith(f"{fetch.folder}/source/weights.tar: a.pt: found no weights of layers")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from searchlight.agents.snapshots import highest_step, only_checkpoint
+from searchlight.agents.snapshots import highest_step, only_checkpoint, step_of
 from searchlight.errors import SearchlightError
 
 HOME = "BreakoutNoFrameskip-v4_1"
@@ -58,3 +58,20 @@ def test_highest_step_is_the_last_number_of_the_name() -> None:
     assert highest_step(["seed9/a.pt"], "pattern", []) == "seed9/a.pt"
     with pytest.raises(SearchlightError, match=r"^pattern, allowed: b\.pt$"):
         highest_step([], "pattern", ["b.pt"])
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("rl_model_1000_steps.zip", 1000),
+        ("strong.40.tar", 40),
+        ("PongNoFrameskip-v4.zip", -1),
+        ("PongNoFrameskip-v4-dqn_atari-seed1.cleanrl_model", -1),
+        ("Double-Duel-DQN_EnduroNoFrameskip-v4_900k.pth", 900_000),
+        ("model_2M.pt", 2_000_000),
+        ("model_2more.pt", 2),
+        ("best_model.zip", -1),
+    ],
+)
+def test_step_is_read_from_a_name(name: str, step: int) -> None:
+    assert step_of(name) == step

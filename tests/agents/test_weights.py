@@ -8,7 +8,7 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from helpers.checkpoints import (
     SMALL,
     Fetch,
     Network,
+    Payload,
     assert_holds,
     network,
     temporary_fetch,
@@ -98,6 +99,12 @@ NO_CHECKPOINTS = {
     "tape-archive": tar_bytes(),
     "empty-zip": zip_bytes({}),
     "zip-whose-directory-lies-outside": b"PK\5\6" + bytes(4) + b"\1\0\1\0" + b"\xff\0\0\0" * 2 + bytes(2),
+    "zip-on-several-disks": zip_bytes({"a.pt": b"x"})[:-22]
+    + b"PK\6\7"
+    + bytes(12)
+    + b"\2\0\0\0"
+    + b"PK\5\6"
+    + bytes(18),
     "zip-whose-directory-is-none": b"x" * 300 + b"PK\5\6" + bytes(4) + b"\1\0\1\0" + b"\x2e\0\0\0" * 2 + bytes(2),
 }
 
@@ -105,16 +112,6 @@ NO_CHECKPOINTS = {
 @pytest.mark.parametrize("data", NO_CHECKPOINTS.values(), ids=NO_CHECKPOINTS)
 def test_file_without_a_checkpoint_is_refused(fetch: Fetch, data: bytes) -> None:
     assert fetch.source(data) in fetch.refused(data)
-
-
-@dataclass
-class Payload:
-    """Whoever unpickles this creates a file."""
-
-    marker: Path
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
-        return open, (str(self.marker), "w")
 
 
 MALICIOUS: dict[str, Callable[[Payload], bytes]] = {

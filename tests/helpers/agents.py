@@ -9,7 +9,8 @@ from searchlight.agents.rollout import play_episode
 
 from helpers.project import ROOT
 
-AGENTS = ROOT.parent / "shared" / "checkpoints" / "baby-a3c"
+CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
+AGENTS = CHECKPOINTS / "baby-a3c"
 # Length of the episode that tests share.
 STEPS = 140
 
@@ -21,8 +22,8 @@ def play_bundled(policy_path: Path, path: Path, *, seed: int, max_steps: int) ->
 
 
 def real_agent(name: str) -> Path:
-    """Return a real public agent's checkpoint, or skip the test."""
-    path = AGENTS / name
+    """Return a real public agent's checkpoint, or skip the test; ``FOLDER/NAME`` for those of other families."""
+    path = CHECKPOINTS / "agents" / name if "/" in name else AGENTS / name
     if not path.is_file():
         pytest.skip(f"{name} is not beside this checkout")
     return path

@@ -108,6 +108,16 @@ def assert_holds(path: Path, expected: Mapping[str, torch.Tensor]) -> None:
         np.testing.assert_array_equal(found[name], tensor.detach().float().numpy(), err_msg=name)
 
 
+@dataclass
+class Payload:
+    """Whoever unpickles this creates a file."""
+
+    marker: Path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return open, (str(self.marker), "w")
+
+
 FORMATS: dict[str, Callable[[Network], bytes]] = {
     "plain": torch_bytes,
     "legacy": lambda state: torch_bytes(state, legacy=True),

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from searchlight.agents import foreign, sb3_zip
 from searchlight.agents.snapshots import SUFFIXES, highest_step
 from searchlight.agents.sources import MAX_BYTES
-from searchlight.errors import SearchlightError, one_line, printable
+from searchlight.errors import SearchlightError, printable, quoted
 
 # Suffixes of weights and of much else: the first bytes decide.
 _SHARED_SUFFIXES = (".zip", ".bin", ".ckpt", ".dat", ".model", ".pkl")
@@ -27,7 +27,7 @@ def is_archive(path: Path, member: str | None = None) -> bool:
 
     A zip of stable-baselines3 counts as an archive if one of its members is asked for.
     """
-    if not zipfile.is_zipfile(path) or (member is None and sb3_zip.is_sb3(path)):
+    if not foreign.is_zip(path) or (member is None and sb3_zip.is_sb3(path)):
         return False
     try:
         with zipfile.ZipFile(path) as file:
@@ -63,7 +63,7 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     except SearchlightError:
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
-        raise SearchlightError(f"{source}: cannot be read as a zip archive: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: cannot be read as a zip archive: {quoted(error)}") from error
     return target, chosen
 
 

@@ -6,8 +6,11 @@ Files are told by their first bytes or, for zips, by the names in them. Nothing 
 from __future__ import annotations
 
 import re
+import zipfile
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
 
 from searchlight.errors import printable
 
@@ -31,6 +34,18 @@ _STARTS = {
     b"\x93NUMPY": f"found a numpy array; {_TORCH}",
 }
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL)
+
+
+def is_zip(file: Path | IO[bytes]) -> bool:
+    """Return whether a file is a zip from its first byte on; a tar whose last file is a zip only ends like one."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return is_zip(opened)
+    file.seek(0)
+    try:
+        return file.read(2) == b"PK" and zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # a damaged directory
+        return False
 
 
 def is_weights(head: bytes) -> bool:

@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from searchlight.agents.foreign import is_zip
+
 # Bytes of a pickle that are looked through.
 _LOOKED_THROUGH = 2 * 1024**2
 # Characters of a text that are kept.
@@ -66,7 +68,7 @@ def look_through(file: IO[bytes]) -> Contents:
 
 def _commands(file: IO[bytes]) -> Iterator[tuple[Any, Any, int | None]]:
     """Yield the commands of the pickle that holds the content of a torch file."""
-    if zipfile.is_zipfile(file):
+    if is_zip(file):
         with zipfile.ZipFile(file) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             with archive.open(name) as data:

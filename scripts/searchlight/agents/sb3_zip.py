@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from searchlight.agents.foreign import is_zip
 from searchlight.agents.sources import MAX_BYTES
-from searchlight.errors import SearchlightError, one_line, printable
+from searchlight.errors import SearchlightError, printable, quoted
 
 POLICY, DATA = "policy.pth", "data"
 # What else a zip may store for torch; "tensors.pth" is of versions before 0.9.
@@ -38,7 +39,7 @@ _STORED = {
 
 def is_sb3(path: Path) -> bool:
     """Return whether a file is a zip of stable-baselines3."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return False
     try:
         with zipfile.ZipFile(path) as file:
@@ -63,7 +64,7 @@ def read_zip(path: Path, source: str) -> tuple[IO[bytes], dict[str, Any]]:
     except SearchlightError:
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds
-        raise SearchlightError(f"{source}: cannot be read as a zip: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: cannot be read as a zip: {quoted(error)}") from error
     return weights, facts_of(data, source)
 
 
@@ -95,7 +96,7 @@ def facts_of(data: bytes, source: str) -> dict[str, Any]:
     try:
         saved = _table(json.loads(data))
     except (ValueError, RecursionError) as error:
-        raise SearchlightError(f"{source}: {DATA}: cannot be read as JSON: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: {DATA}: cannot be read as JSON: {quoted(error)}") from error
     space, settings = _table(saved.get("observation_space")), _table(saved.get("policy_kwargs"))
     shape = _numbers(space.get("_shape", space.get("shape")))
     if space and (shape is None or len(shape) != 3):

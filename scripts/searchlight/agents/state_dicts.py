@@ -94,7 +94,7 @@ def _leads_to_layers(value: Any, depth: int, seen: set[int]) -> bool:
 
 
 def _looked_into(table: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
-    return [(key, value) for key, value in table.items() if not _PASSED_BY.search(str(key))]
+    return [(key, value) for key, value in table.items() if not _PASSED_BY.search(_text(key))]
 
 
 def _table(value: Any) -> Mapping[Any, Any] | None:
@@ -117,7 +117,7 @@ def _has_layers(table: Mapping[Any, Any], dimensions: int = 2) -> bool:
 def _tensors(table: Mapping[Any, Any]) -> dict[str, Tensor]:
     import torch
 
-    return {str(name): value for name, value in table.items() if isinstance(value, torch.Tensor)}
+    return {_text(name): value for name, value in table.items() if isinstance(value, torch.Tensor)}
 
 
 def _kind(value: Any) -> str:
@@ -133,6 +133,11 @@ def _kind(value: Any) -> str:
     return "None" if value is None else getattr(type(value), "DESCRIPTION", type(value).__name__)
 
 
+def _text(key: Any) -> str:
+    """Return a key as text; of another type than text or a number, which may be nested endlessly, the type's name."""
+    return str(key) if isinstance(key, (str, int, float)) else type(key).__name__
+
+
 def _key(key: Any) -> str:
-    text = printable(str(key))
+    text = printable(_text(key))
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -13,10 +13,11 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import IO, Any
 
+from searchlight.agents.foreign import is_zip
 from searchlight.agents.pickle_contents import LONGEST, look_through
 from searchlight.agents.sources import MAX_BYTES
 from searchlight.agents.state_dicts import find_tables
-from searchlight.errors import SearchlightError, one_line, printable
+from searchlight.errors import SearchlightError, printable, quoted
 
 # What acts when a pickle is read; nobody saves these with weights.
 _ACTIVE = re.compile(
@@ -29,9 +30,9 @@ _OF_MODELS = {"builtins.getattr"}
 
 
 class Unread:
-    """Stands for a value beside the weights that is not read; it keeps nothing of it."""
+    """Stands for a value beside the weights that is not read, mostly numpy's; it keeps nothing of it."""
 
-    DESCRIPTION = "not read"
+    DESCRIPTION = "of numpy, not read"
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -73,13 +74,13 @@ def _load(file: IO[bytes], unread: list[str]) -> Any:
 
 def _refuse_program(file: IO[bytes], source: str) -> None:
     """Refuse TorchScript, and zips that are too large when decompressed; torch itself compresses no records."""
-    if not zipfile.is_zipfile(file):
+    if not is_zip(file):
         return
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     except Exception as error:  # zipfile raises many kinds for a damaged directory
-        raise SearchlightError(f"{source}: cannot be read as a zip: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: cannot be read as a zip: {quoted(error)}") from error
     if sum(sizes.values()) > MAX_BYTES:
         raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes, allowed: less")
     if any(re.fullmatch(r"[^/]+/(constants\.pkl|code/.*)", name) for name in sizes):
@@ -98,8 +99,8 @@ def _reason(file: IO[bytes], source: str, error: Exception) -> str:
     if refused is None and content.protocol > 2:
         return f"found pickle protocol {content.protocol}, allowed: 2, as torch.save writes where no other is asked for"
     if refused is None:
-        text = re.split(r" Check the documentation|\. ", one_line(error).rpartition("WeightsUnpickler error: ")[2])[0]
-        return f"cannot be read as weights alone: {printable(text)}"
+        text = re.split(r" Check the documentation|\. ", quoted(error).rpartition("WeightsUnpickler error: ")[2])[0]
+        return f"cannot be read as weights alone: {text}"
     is_model = any(named.startswith("torch.nn.modules.") for named, _ in content.named)
     active = [named for named, _ in content.named if _ACTIVE.match(named) and not (is_model and named in _OF_MODELS)]
     if active:

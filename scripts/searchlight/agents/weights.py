@@ -5,7 +5,6 @@ Checkpoints are untrusted: nothing in them is executed, and files that are too l
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,7 @@ from searchlight.agents.archives import is_archive
 from searchlight.agents.prefixes import without_wrappers
 from searchlight.agents.sources import MAX_BYTES
 from searchlight.agents.state_dicts import find_weights
-from searchlight.errors import SearchlightError, one_line, printable
+from searchlight.errors import SearchlightError, printable, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +47,7 @@ def read_weights(path: Path, source: str) -> Weights:
         raise SearchlightError(f"{source}: found a zip in a zip; unpack the outer one, and name one of its files")
     with path.open("rb") as file:
         head = file.read(foreign.HEAD)
-        if not zipfile.is_zipfile(file) and (explained := foreign.explain(head)) is not None:
+        if not foreign.is_zip(file) and (explained := foreign.explain(head)) is not None:
             raise SearchlightError(f"{source}: {explained}")
         if foreign.is_safetensors(head):
             return Weights(_arrays(_read_safetensors(path, source), source), {})
@@ -61,7 +60,7 @@ def _read_safetensors(path: Path, source: str) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:  # numpy lacks some of its types
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
     except (SafetensorError, TypeError, AttributeError, OSError) as error:
-        raise SearchlightError(f"{source}: cannot be read as safetensors: {one_line(error)}") from error
+        raise SearchlightError(f"{source}: cannot be read as safetensors: {quoted(error)}") from error
     if not tensors:
         raise SearchlightError(f"{source}: found safetensors of no tensors, allowed: the weights of a network")
     return tensors
@@ -75,7 +74,7 @@ def _arrays(tensors: dict[str, Tensor], source: str) -> dict[str, np.ndarray]:
     try:
         arrays = {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
     except (TypeError, RuntimeError, NotImplementedError) as error:  # the tensor is sparse, or has no data
-        reason = one_line(error).partition(". ")[0]
+        reason = quoted(error).partition(". ")[0]
         raise SearchlightError(f"{source}: cannot be read as arrays: {reason}") from error
     for name, array in arrays.items():
         if not np.isfinite(array).all():
