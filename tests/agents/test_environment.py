@@ -68,7 +68,7 @@ def test_arguments_reach_the_game() -> None:
         ({"id": "ALE/Pong-v5", "mode": 77}, "found '{id: ALE/Pong-v5, mode: 77}': "),
         ({"frameskip": 4}, "allowed: a gymnasium id, or {id: …, argument: value}"),
         ("../mine:Mine-v0", "allowed: MODULE:ID"),
-        ("nowhere_at_all:Mine-v0", "found 'nowhere_at_all:Mine-v0': "),
+        ("nowhere_at_all:Mine-v0", "found 'nowhere_at_all:Mine-v0', but no module 'nowhere_at_all': neither a file of"),
         ({"id": "ale_py:ALE/Pong-v5", "obs_type": "ram"}, "with observations of shape (128,), allowed: a screen"),
         ({"id": "ale_py:ALE/Pong-v5", "continuous": True}, "allowed: a list of actions"),
     ],

@@ -43,7 +43,12 @@ def make_environment(env: str | dict[str, Any], key: str = "env") -> gymnasium.E
     try:
         with _own_modules(spec):
             environment = gymnasium.make(arguments.pop("id"), **arguments)
-    except Exception as error:  # for a wrong name, gymnasium raises many kinds, also ImportError
+    except ModuleNotFoundError as error:
+        missing = error.name or getattr(error.__cause__, "name", None)  # gymnasium raises one of its own from it
+        raise SearchlightError(
+            f"{key}: found '{name}', but no module '{missing}': neither a file of {Path.cwd()} nor installed"
+        ) from error
+    except Exception as error:  # for a wrong name, gymnasium raises many kinds
         raise SearchlightError(f"{key}: found '{name}': {one_line(error)}") from error
     if not isinstance(environment.unwrapped, ale_py.AtariEnv):
         raise SearchlightError(f"{key}: found '{name}', allowed: an Atari (ALE) environment")

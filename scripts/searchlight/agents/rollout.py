@@ -25,13 +25,14 @@ from searchlight import __version__, registry
 from searchlight.agents import preprocessings
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import describe_environment, make_environment, screen_of
-from searchlight.agents.policy import Output, Policy, channels_first
+from searchlight.agents.policy import Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
+from searchlight.agents.recorder import Recorder
 from searchlight.agents.world import World
 from searchlight.config.environments import with_argument, written
 from searchlight.errors import SearchlightError, one_line
-from searchlight.store.zarr import CHUNK_FRAMES, Variable, Writer, create
+from searchlight.store.zarr import Writer, create
 
 # Number of actions of the console; most games use fewer.
 ALL_ACTIONS = 18
@@ -173,7 +174,7 @@ def _play(
     generator = np.random.default_rng(seed)
     memory = policy.initial_memory()
     sizes = {name: array.shape[1] for name, array in memory.items()}
-    recorder = _Recorder(writer, preprocessing, policy.output, policy.actions, sizes, world.frame_skip)
+    recorder = Recorder(writer, preprocessing, policy.output, policy.actions, sizes, world.frame_skip)
     # Of the last decisions; an observation is made of them.
     pictures: deque[np.ndarray] = deque(maxlen=preprocessing.stack)
     now = world.reset(seed)
@@ -228,80 +229,3 @@ def _choose(
     if isinstance(actions, dict) and generator.random() < actions["epsilon"]:
         return int(generator.integers(len(outputs)))
     return int(outputs.argmax())
-
-
-class _Recorder:
-    """Rows of an episode, written a chunk at a time, so that an episode of any length needs little memory."""
-
-    def __init__(
-        self,
-        writer: Writer,
-        preprocessing: Preprocessing,
-        output: Output,
-        actions: int,
-        memory: dict[str, int],
-        frame_skip: int,
-    ) -> None:
-        layout: dict[str, tuple[tuple[str, ...], tuple[int, ...], Any, str]] = {
-            "frame": (("y", "x", "channel"), (*preprocessing.screen, 3), np.uint8, "screen seen at this decision, RGB"),
-            "ram": (("byte",), (128,), np.uint8, "memory of the console at this decision"),
-            "ram_before": (
-                ("byte",),
-                (128,),
-                np.uint8,
-                "memory of the console at the first of the screen's two frames",
-            ),
-            "stack_begun": ((), (), np.int64, "decision at which this observation's stack of frames was begun"),
-            "action": ((), (), np.int64, "index of the action taken"),
-            "reward": ((), (), np.float64, "reward that followed"),
-            "lives": ((), (), np.int64, "lives left at this decision"),
-            output.name: (("action_index",), (actions,), np.float32, output.long_name),
-            "probability": (("action_index",), (actions,), np.float32, f"softmax of the {output.name}"),
-            "value": ((), (), np.float32, "critic's estimate of the return"),
-        }
-        if frame_skip == 1:
-            del layout["ram_before"]
-        if preprocessing.stack == 1:
-            del layout["stack_begun"]
-        for name, size in memory.items():
-            what = f"recurrent memory {name} before this decision"
-            layout[f"memory_{name}"] = ((f"hidden_{name}",), (size,), np.float32, what)
-        # Attributes that say how pages show the outputs.
-        more: dict[str, dict[str, Any]] = {}
-        if output.softmax:
-            more = {output.name: {"shown_as": "probability"}, "probability": {"valid_range": [0.0, 1.0]}}
-        else:
-            del layout["probability"]
-        self._arrays = {
-            name: writer.array(
-                name,
-                ("time", *dimensions),
-                shape,
-                dtype,
-                (CHUNK_FRAMES, *shape),
-                {"long_name": text, **more.get(name, {})},
-            )
-            for name, (dimensions, shape, dtype, text) in layout.items()
-        }
-        self._writer = writer
-        self._rows: list[dict[str, Any]] = []
-        self._count = 0
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == CHUNK_FRAMES:
-            self._write()
-
-    def flush(self) -> None:
-        """Write the remaining rows, and the time axis."""
-        self._write()
-        time = Variable(("time",), np.arange(self._count), {"long_name": "decision of the episode"})
-        self._writer.variable("time", time)
-
-    def _write(self) -> None:
-        if not self._rows:
-            return
-        self._count += len(self._rows)
-        for name, array in self._arrays.items():
-            array.append([row[name] for row in self._rows])
-        self._rows.clear()

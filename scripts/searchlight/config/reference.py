@@ -115,7 +115,18 @@ _ENVIRONMENTS = """\
 ## Environments
 
 An environment is an id or an id with arguments: `env: {id: ALE/Breakout-v5, frameskip: 4, repeat_action_probability:
-0}`, which is what `BreakoutDeterministic-v4` was."""
+0}`, which is what `BreakoutDeterministic-v4` was.
+
+`MODULE:ID` is an environment of your own, of a game that ale-py has. With `env: my_envs:HardBreakout-v0`, this is
+`my_envs.py`, in the folder in which you run Snakemake:
+
+```python
+import gymnasium
+
+gymnasium.register("HardBreakout-v0", "ale_py.env:AtariEnv", kwargs={"game": "breakout", "difficulty": 1})
+```
+
+Its code runs. When it changes, its agents play again; a folder `my_envs/` with several files works too."""
 
 
 _WRAPPERS = """\
