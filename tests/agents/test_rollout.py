@@ -17,10 +17,13 @@ from helpers.agents import STEPS, real_agent
 from helpers.files import save
 from helpers.geometry import preprocessing
 from helpers.project import BUNDLED, ROOT
+from helpers.worlds import make_world
+from searchlight.agents import preprocessings, rollout
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.environment import make_environment
-from searchlight.agents.policy import channels_first
+from searchlight.agents.policy import Output, channels_first
 from searchlight.agents.policy_file import load_policy
+from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
 from searchlight.saliency.perturb import perturb_block
@@ -131,6 +134,27 @@ def test_replayed_actions_give_the_same_frames(policy_path: Path, tmp_path: Path
     environment.close()
 
 
+@pytest.mark.parametrize("wrappers", ["sb3", "gymnasium"])
+def test_replayed_actions_in_a_library_s_world_give_the_same_frames(
+    policy_path: Path, tmp_path: Path, wrappers: str
+) -> None:
+    path, env = tmp_path / "episode.zarr.zip", {"id": "ALE/Breakout-v5", "frameskip": 1}
+    settings = {**SETTINGS, "env": env, "wrappers": wrappers, "actions": "sampled"}
+    outcome = play_episode(policy_path, path, **settings, max_steps=150)
+    with load(path) as episode:
+        recorded = {name: episode.read(name) for name in ("frame", "ram", "ram_before", "lives")}
+        taken, rewards, seed = episode.read("action"), episode.read("reward"), episode.attributes["seed"]
+    world = make_world(wrappers, env)
+    step, total = world.reset(seed), 0.0
+    for time, action in enumerate(taken):
+        for name, values in recorded.items():
+            np.testing.assert_array_equal(getattr(step, name), values[time], err_msg=name)
+        step = world.step(int(action))
+        total += step.reward
+        assert step.reward == rewards[time]
+    assert total == outcome.score
+
+
 def test_playing_twice_gives_the_same_bytes(policy_path: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         play_episode(policy_path, tmp_path / name, **{**SETTINGS, "actions": "sampled"}, max_steps=40)
@@ -230,6 +254,10 @@ def test_damaged_store_is_an_error_that_names_the_file(
         ("ALE/Nothing-v5", "env: found 'ALE/Nothing-v5'"),
         ("CartPole-v1", "allowed: an Atari"),
         ("Pong-v4", "network has 4 actions, but env 'Pong-v4' has 6: NOOP, FIRE"),
+        (
+            "BreakoutDeterministic-v4",
+            "env: found 'BreakoutDeterministic-v4', which ale-py no longer has, allowed: {id: ",
+        ),
     ],
 )
 def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, env: str, text: str) -> None:
@@ -237,6 +265,107 @@ def test_unsuitable_environment_is_one_line(policy_path: Path, tmp_path: Path, e
         play_episode(policy_path, tmp_path / "e" / "x.zarr.zip", **{**SETTINGS, "env": env}, max_steps=5)
     assert text in str(caught.value)
     assert not (tmp_path / "e" / "x.zarr.zip").exists()
+
+
+class Listed:
+    """A network without memory, which always prefers one action and keeps what it saw."""
+
+    output = Output("q_values", "Q-values", softmax=False)
+
+    def __init__(self, actions: int = 4, preferred: int = 1) -> None:
+        self.actions, self.preferred = actions, preferred
+        self.seen: list[np.ndarray] = []
+
+    def initial_memory(self) -> dict[str, torch.Tensor]:
+        return {}
+
+    def step(self, observation: torch.Tensor, memory: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        self.seen.append(observation[0].numpy().copy())
+        values = torch.zeros(1, self.actions)
+        values[0, self.preferred] = 1
+        return values, values.amax(1), memory
+
+
+def play_listed(
+    monkeypatch: pytest.MonkeyPatch, path: Path, policy: Listed, prepared: Preprocessing, **settings: Any
+) -> None:
+    """Let a network of these tests play, by a preprocessing that no config names."""
+    monkeypatch.setattr(rollout, "load_policy", lambda _: policy)
+    monkeypatch.setattr(rollout, "read_metadata", lambda _: {})
+    monkeypatch.setattr(preprocessings, "build", lambda *_: prepared)
+    play_episode("", path, **{**SETTINGS, **settings})
+
+
+@pytest.mark.parametrize("padding", ["first", "zeros"])
+@pytest.mark.parametrize("wrappers", ["none", "sb3"])
+def test_stacks_can_be_made_again_from_the_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, padding: Any, wrappers: str
+) -> None:
+    prepared, policy = preprocessing("cv2"), Listed()
+    prepared.stack, prepared.padding = 3, padding
+    settings = {"env": "BreakoutNoFrameskip-v4", "wrappers": wrappers, "max_steps": 200, "actions": {"epsilon": 0.5}}
+    play_listed(monkeypatch, tmp_path / "episode", policy, prepared, **settings)
+    with load(tmp_path / "episode") as episode:
+        frames, begun, lives = (episode.read(name) for name in ("frame", "stack_begun", "lives"))
+        assert ("ram_before" in episode.names()) == (wrappers == "sb3")
+    pictures = [prepared.picture(frame) for frame in frames]
+    first = 1  # the first observation is that of the check before the game
+    for time, seen in enumerate(policy.seen[first:]):
+        expected = prepared.stacked([pictures[one] for one in prepared.decisions(time, begun[time])])
+        np.testing.assert_array_equal(seen, expected.transpose(2, 0, 1))
+    lost = [0, *(np.flatnonzero(np.diff(lives) < 0) + 1)]
+    assert np.unique(begun).tolist() == (lost if wrappers == "sb3" else [0])
+    assert wrappers == "none" or len(lost) > 1
+
+
+def test_lost_life_begins_memory_anew_where_it_ends_an_episode(policy_path: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "env": "BreakoutNoFrameskip-v4", "actions": "sampled", "max_steps": 500}
+    for wrappers in ("sb3", {"sb3": {"terminal_on_life_loss": False}}):
+        play_episode(policy_path, tmp_path / "episode", **settings, wrappers=wrappers)
+        with load(tmp_path / "episode") as episode:
+            assert episode.attributes["wrappers"] == wrappers
+            assert "stack_begun" not in episode.names()
+            lives, memory = episode.read("lives"), episode.read("memory_h")
+        lost = np.flatnonzero(np.diff(lives) < 0) + 1
+        assert len(lost)
+        empty = np.flatnonzero(~memory.any(axis=1))
+        assert empty.tolist() == ([0, *lost] if wrappers == "sb3" else [0])
+
+
+def test_chance_of_random_actions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken = {}
+    for epsilon in (0, 0.4, 1):
+        settings = {"env": "ALE/Breakout-v5", "actions": {"epsilon": epsilon}, "max_steps": 300}
+        play_listed(monkeypatch, tmp_path / "episode", Listed(preferred=3), preprocessing("cv2"), **settings)
+        with load(tmp_path / "episode") as episode:
+            taken[epsilon] = np.bincount(episode.read("action"), minlength=4) / episode.shape("action")[0]
+            assert episode.attributes["actions"] == {"epsilon": epsilon}
+    assert taken[0].tolist() == [0, 0, 0, 1]
+    np.testing.assert_allclose(taken[0.4], [0.1, 0.1, 0.1, 0.7], atol=0.1)
+    np.testing.assert_allclose(taken[1], [0.25] * 4, atol=0.1)
+
+
+def test_actions_are_not_sampled_from_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(SearchlightError, match=r"actions: found 'sampled', allowed: greedy or \{epsilon: …\}"):
+        play_listed(monkeypatch, tmp_path / "e", Listed(), preprocessing("cv2"), actions="sampled", max_steps=5)
+
+
+def test_all_actions_name_the_environment_that_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = {"env": {"id": "ALE/Breakout-v5", "frameskip": 3}, "max_steps": 5}
+    allowed = r"allowed: env: \{id: ALE/Breakout-v5, frameskip: 3, full_action_space: true\}"
+    with pytest.raises(SearchlightError, match=allowed):
+        play_listed(monkeypatch, tmp_path / "e", Listed(18), preprocessing("cv2"), **settings)
+    settings["env"]["full_action_space"] = True
+    play_listed(monkeypatch, tmp_path / "e", Listed(18), preprocessing("cv2"), **settings)
+
+
+def test_wrong_preprocessing_names_those_that_fit(policy_path: Path) -> None:
+    wrong = preprocessing("cv2")
+    wrong.stack = 4
+    with pytest.raises(SearchlightError) as caught:
+        rollout.check_takes(load_policy(policy_path), wrong, "agents.mine")
+    start = "agents.mine: the checkpoint's network does not take the 4 x 80 x 80 observations of its preprocessing, "
+    assert str(caught.value).startswith(f"{start}allowed: preprocessing: cv2 (1 x 80 x 80) or imresize (1 x 80 x 80)")
 
 
 @pytest.mark.slow

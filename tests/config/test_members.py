@@ -21,7 +21,7 @@ def settings(**agent: str | None) -> Settings:
 
 
 def test_members_are_those_that_the_config_names() -> None:
-    of_agent = {"agents/networks": ["greydanus"], "agents/preprocessings": ["cv2"]}
+    of_agent = {"agents/networks": ["greydanus"], "agents/preprocessings": ["cv2"], "agents/wrappers": ["none"]}
     assert members_of(settings(), "breakout") == of_agent
     of_perturbation = {**of_agent, "saliency/fills": ["blur"], "saliency/perturbers": ["SlidingRadial"]}
     assert members_of(settings(), "breakout", perturbation="blur") == of_perturbation

@@ -132,9 +132,10 @@ def test_catalogue_completes_agent() -> None:
 
 
 def test_user_overrides_catalogue() -> None:
-    entry = {"checkpoint": "catalogue:baby-a3c-breakout-80", "env": "Breakout-v0", "actions": "sampled"}
+    entry = {"checkpoint": "catalogue:baby-a3c-breakout-80", "env": "Breakout-v0", "actions": {"epsilon": 0.1}}
     agent = read_config(edited(("agents/breakout", entry)), CATALOGUE).agents["breakout"]
-    assert (agent.env, agent.actions, agent.preprocessing) == ("Breakout-v0", "sampled", "imresize")
+    assert (agent.env, agent.preprocessing) == ("Breakout-v0", "imresize")
+    assert agent.model_dump(mode="json")["actions"] == {"epsilon": 0.1}
 
 
 # Keys that the user gives, because this test needs no member of a registry.
@@ -234,6 +235,16 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("size of a picture too small", [("agents/breakout/preprocessing", {"sb3": {"size": 20}})], ["sb3.size: found 20, allowed: greater than or equal to 21"]),
     ("unknown padding", [("agents/breakout/preprocessing", {"gymnasium": {"padding": "reset"}})], ["gymnasium.padding: found 'reset', allowed: 'first' or 'zeros'"]),
     ("no environment", [("agents/breakout/env", None)], ["agents.breakout.env: missing"]),
+    ("environment that is gone", [("agents/breakout/env", "PongDeterministic-v4")], ["agents.breakout.env: found 'PongDeterministic-v4', which ale-py no longer has, allowed: {id: ALE/Pong-v5, frameskip: 4"]),
+    ("environment with a window", [("agents/breakout/env", {"id": "ALE/Pong-v5", "render_mode": "human"})], ["agents.breakout.env: ALE/Pong-v5.render_mode: unknown key, allowed: id, frameskip"]),
+    ("frame skip of another form", [("agents/breakout/env", {"id": "ALE/Pong-v5", "frameskip": "4"})], ["env: ALE/Pong-v5.frameskip: found '4', allowed: a whole number greater than 0, or a range such as [2, 5]"]),
+    ("frame skip that is no range", [("agents/breakout/env", {"id": "ALE/Pong-v5", "frameskip": [5, 2]})], ["env: ALE/Pong-v5.frameskip: found [5, 2], allowed: [least, one more than the most]"]),
+    ("environment that is a list", [("agents/breakout/env", ["ALE/Pong-v5"])], ["agents.breakout.env: found ['ALE/Pong-v5'], allowed: a gymnasium id, or {id: …, argument: value}"]),
+    ("unknown wrappers", [("agents/breakout/wrappers", "openai")], ["agents.breakout.wrappers: found 'openai', allowed: cleanrl, gymnasium, none, sb3"]),
+    ("unknown argument of wrappers", [("agents/breakout/wrappers", {"sb3": {"noops": 3}})], ["agents.breakout.wrappers: sb3.noops: unknown key, allowed: noop_max, frame_skip"]),
+    ("argument of wrappers that is a text", [("agents/breakout/wrappers", {"sb3": {"terminal_on_life_loss": "no"}})], ["sb3.terminal_on_life_loss: found 'no', allowed: true or false"]),
+    ("unknown actions", [("agents/breakout/actions", "random")], ["agents.breakout.actions: found 'random', allowed: greedy, sampled or {epsilon: 0.05}"]),
+    ("chance over one", [("agents/breakout/actions", {"epsilon": 5})], ["agents.breakout.actions: found {'epsilon': 5}, allowed: greedy, sampled or {epsilon: 0.05}"]),
     ("colour by name", [("video/actor", "blue")], ["video.actor: found 'blue'", "#rrggbb"]),
     ("seed that is a truth value", [("clips/demo/seed", True)], ["clips.demo.seed: found True"]),
     ("block size that is a truth value", [("block_size", True)], ["block_size: found True, allowed: a whole number"]),

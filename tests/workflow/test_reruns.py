@@ -128,6 +128,12 @@ def renewed(path: Path) -> None:
     os.utime(path, (10**9, 10**9))
 
 
+def own_environment(path: Path) -> None:
+    """Write a module that registers an environment."""
+    kwargs = {"game": "breakout", "frameskip": 4, "repeat_action_probability": 0.25}
+    path.write_text(f"import gymnasium\n\ngymnasium.register('Mine-v0', 'ale_py.env:AtariEnv', kwargs={kwargs})\n")
+
+
 def pin(folder: Path) -> str:
     """Return the digest that belongs to the agent that is there."""
     return digest_of(folder / "mine.zip")
@@ -185,6 +191,21 @@ CONFIG: dict[str, Edit] = {
         jobs(MINE_PLAYED, fetch_checkpoint=1), {"agents/mine/sha256": "0" * 64}, why="to be told so by the first job"
     ),
     "env": Edit(BREAKOUT_PLAYED, {"agents/breakout/env": "BreakoutNoFrameskip-v4"}),
+    "env with arguments": Edit(
+        BREAKOUT_PLAYED, {"agents/breakout/env": {"id": "Breakout-v0", "repeat_action_probability": 0}}
+    ),
+    "env as a table without arguments": Edit({}, {"agents/breakout/env": {"id": "Breakout-v0"}}, bundle="clips"),
+    "env by the user's own module": Edit(
+        MINE_PLAYED,
+        {"agents/mine/env": "my_envs:Mine-v0"},
+        files={"my_envs.py": own_environment},
+        then=MINE_BLOCKS,
+        bundle="blocks",
+    ),
+    "wrappers": Edit(
+        BREAKOUT_PLAYED, {"agents/breakout/env": "BreakoutNoFrameskip-v4", "agents/breakout/wrappers": "sb3"}
+    ),
+    "wrappers: none, written out": Edit({}, {"agents/breakout/wrappers": "none"}, bundle="clips"),
     "preprocessing": Edit(BREAKOUT_PLAYED, {"agents/breakout/preprocessing": "imresize"}),
     "network": Edit(
         jobs(MINE_PLAYED, fetch_checkpoint=1),
@@ -199,6 +220,7 @@ CONFIG: dict[str, Edit] = {
         then=MINE_BLOCKS,
     ),
     "actions": Edit(MINE_PLAYED, {"agents/mine/actions": "greedy"}, then=MINE_BLOCKS),
+    "actions with a chance": Edit(MINE_PLAYED, {"agents/mine/actions": {"epsilon": 0.1}}, then=MINE_BLOCKS),
     # Perturbations.
     "a perturbation more": Edit({}, {"perturbations/other": WINDOW}, bundle="blocks"),
     "a perturbation renamed": Edit(
@@ -410,6 +432,10 @@ BUNDLED_FILES = {
     "searchlight/config/playable.py": "blocks",
     "searchlight/config/yaml_files.py": "blocks",
     "searchlight/agents/preprocessings/imresize.py": "blocks",
+    "searchlight/agents/wrappers/_baselines.py": "blocks",
+    "searchlight/agents/wrappers/cleanrl.py": "blocks",
+    "searchlight/agents/wrappers/gymnasium.py": "blocks",
+    "searchlight/agents/wrappers/sb3.py": "blocks",
     "searchlight/config/members.py": "blocks",
     "searchlight/saliency/fills/blur.py": "blocks",
     "searchlight/saliency/fills/mean.py": "blocks",
@@ -456,6 +482,7 @@ def uses(script: Path, file: Path, method: str) -> bool:
     members = {f"saliency/{folder}": [f"{name}.py"] for folder, name in METHODS[method][0].items()}
     members["agents/networks"] = [path.name for path in registry.files("agents/networks")]
     members["agents/preprocessings"] = ["cv2.py"]
+    members["agents/wrappers"] = ["none.py"]
     roots = [script]
     for folder, names in members.items():
         if registry.PACKAGE / folder / "__init__.py" in closure(script):
@@ -615,6 +642,18 @@ def test_checkout_with_new_dates_plans_nothing(finished: Project, tmp_path: Path
         if path.relative_to(project.folder).parts[0] not in ("results", ".snakemake"):
             path.touch()
     assert plan(project.folder) == set()
+
+
+def test_edit_of_the_user_s_own_environment_plays_again(finished: Project, tmp_path: Path) -> None:
+    project, edit = finished.copy(tmp_path / "project"), TABLE["env by the user's own module"]
+    edit_project(project, edit)
+    episode = "results/episodes/mine/seed-3.zarr.zip"
+    project.completed(episode)
+    assert "rollout" not in count(plan(project.folder))
+    commented(project.folder / "my_envs.py")
+    assert count(plan(project.folder))["rollout"] == 1
+    project.completed(episode)
+    assert "rollout" not in count(plan(project.folder))
 
 
 def test_failed_job_is_planned_again_although_old_maps_exist(finished: Project, tmp_path: Path) -> None:

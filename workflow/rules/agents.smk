@@ -41,7 +41,12 @@ rule rollout:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        **tracked("rollout", after=["fetch_checkpoint"], episode=setting("episodes/{agent}/{seed}")),
+        **tracked(
+            "rollout",
+            after=["fetch_checkpoint"],
+            episode=setting("episodes/{agent}/{seed}"),
+            environment_code=setting("environment_code/{agent}"),
+        ),
     script:
         "../../scripts/rollout.py"
 

@@ -8,7 +8,8 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
 from searchlight.config.allowed import Allowed
 
-# Strict numbers: texts, truth values and infinite numbers are errors.
+# Strict: texts are no numbers, numbers no truth values, and infinite numbers are errors.
+Bool = Annotated[bool, Strict()]
 Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict(), AllowInfNan(False)]
 Probability = Annotated[Float, Field(ge=0, le=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from searchlight.agents import networks, preprocessings
+from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config.models import Settings
 from searchlight.registry import name_and_arguments
 from searchlight.saliency import fills, perturbers, scorers
@@ -26,6 +26,7 @@ def members_of(
         network, preprocessing = settings.agents[agent].network, settings.agents[agent].preprocessing
         members[networks.FOLDER] = networks.files_of(network)
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
+        members[wrappers.FOLDER] = [name_and_arguments(settings.agents[agent].wrappers)[0]]
     if method is not None:
         members[scorers.FOLDER] = list(settings.methods[method].scorer)
         perturbation = settings.methods[method].perturbation

@@ -21,6 +21,7 @@ from searchlight.errors import one_line
 
 # Users' words for pydantic's errors. Other errors begin with "Input should be", and their rest is readable.
 _WORDS = {
+    "bool_type": "true or false",
     "dict_type": "a table",
     "finite_number": "a finite number",
     "float_type": "a number",

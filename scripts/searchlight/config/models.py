@@ -23,9 +23,10 @@ from pydantic import (
 
 from searchlight import registry
 from searchlight.agents import networks, preprocessings
-from searchlight.config import checkpoints, consistency, names, playable
+from searchlight.agents import wrappers as worlds
+from searchlight.config import checkpoints, consistency, environments, names, playable
 from searchlight.config.allowed import Allowed
-from searchlight.config.arguments import Float, Int, Table
+from searchlight.config.arguments import Float, Int, Probability, Table
 from searchlight.config.families import Clip, ClipFamily
 from searchlight.config.messages import lines, mistake, refuse
 from searchlight.config.names import Name
@@ -76,6 +77,15 @@ def _in_words(check: Callable[..., Any], *arguments: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+class RandomActions(Table):
+    """Greedy actions, but for some that are drawn at random."""
+
+    epsilon: Probability = Field(description="Chance of an action that is drawn from all, each as likely.")
+
+
+Actions = Annotated[Literal["greedy", "sampled"] | RandomActions, Allowed("greedy, sampled or {epsilon: 0.05}")]
+
+
 class Agent(Table):
     """A trained agent: where its weights are, and the world it was trained for."""
 
@@ -97,11 +107,26 @@ class Agent(Table):
         "found is printed with the line to paste here (of a repository on the hub, the commit). Addresses with plain "
         "`http://` must have one.",
     )
-    env: str | None = Field(
+    env: Annotated[
+        str | dict[str, Any] | None,
+        Allowed("a gymnasium id, or {id: …, argument: value}"),
+        _member(environments.check),
+    ] = Field(
         None,
-        description="Gymnasium id of the Atari environment: `Breakout-v0`, `BreakoutNoFrameskip-v4`, `ALE/Pong-v5`, … "
-        "May be left out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
+        description="The Atari environment: its gymnasium id (`Breakout-v0`, `BreakoutNoFrameskip-v4`, `ALE/Pong-v5`, "
+        "…), or the id with [arguments](#environments). `my_envs:ID` first imports `my_envs.py` of the working "
+        "directory, your own module that registers the id; when that file changes, the agent plays again. May be left "
+        "out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["Breakout-v0"],
+    )
+    wrappers: Annotated[
+        str | dict[str, dict[str, Any]],
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
+        _member(worlds.check),
+    ] = Field(
+        "none",
+        description="The world of the library that the agent was trained with: [wrappers](#wrappers), with or without "
+        "arguments. Rewards are always the game's own.",
     )
     preprocessing: Annotated[
         str | dict[str, dict[str, Any]] | None,
@@ -122,8 +147,10 @@ class Agent(Table):
         description="Which [network](#networks) the checkpoint holds, with or without arguments. Without it, the "
         "checkpoint's tensors tell. Or a class in a file of your own, [whose code then runs](../docs/own_network.md).",
     )
-    actions: Literal["greedy", "sampled"] = Field(
-        "greedy", description="Take the action with the highest logit, or draw from the policy."
+    actions: Actions = Field(
+        "greedy",
+        description="Take the action with the highest output (`greedy`), draw from the policy (`sampled`), or take a "
+        "random action with a chance and the greedy one otherwise (`{epsilon: 0.05}`, as Q-networks are played).",
     )
 
     @model_validator(mode="before")

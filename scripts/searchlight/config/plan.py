@@ -17,12 +17,16 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
+from searchlight.config.environments import own_code
 from searchlight.config.members import members_of
 from searchlight.config.models import Settings
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.saliency import fills
+
+# Keys of an agent that say how it plays.
+_PLAYED = ("env", "wrappers", "preprocessing", "actions")
 
 
 class Names(NamedTuple):
@@ -58,9 +62,13 @@ class Plan:
         self._rules: dict[str, _Rule] = {}
         self._values = {**settings.model_dump(mode="json"), "episodes": {}, "windows": {}}
         for clip in settings.clips.values():
-            agent = settings.agents[clip.agent].model_dump(mode="json", include={"env", "preprocessing", "actions"})
+            agent = settings.agents[clip.agent].model_dump(mode="json", include=set(_PLAYED))
             episode = {"agent": clip.agent, "seed": clip.seed, "max_steps": clip.max_steps, **agent}
             self._values["episodes"].setdefault(clip.agent, {})[str(clip.seed)] = episode
+        # Digests of the user's own files that register an environment.
+        self._values["environment_code"] = {
+            name: own_code(agent.env) for name, agent in settings.agents.items() if agent.env is not None
+        }
         for perturbation in settings.perturbations:
             if (window := self._window(perturbation)) is not None:
                 self._values["windows"][str(window)] = window

@@ -77,7 +77,7 @@ def _complete(name: str, agent: Agent, known: dict[str, Agent]) -> Agent:
             raise SearchlightError(
                 f"config: agents.{name}.checkpoint: found '{agent.checkpoint}', allowed: {', '.join(known)}"
             )
-        agent = entry.model_copy(update=agent.model_dump(exclude_unset=True, exclude={"checkpoint"}))
+        agent = entry.model_copy(update={key: getattr(agent, key) for key in agent.model_fields_set - {"checkpoint"}})
     for key, allowed in (
         ("env", "a gymnasium id such as Breakout-v0"),
         ("preprocessing", " or ".join(registry.names(preprocessings.FOLDER))),

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import registry
-from searchlight.agents import networks, preprocessings
+from searchlight.agents import networks, preprocessings, wrappers
+from searchlight.config import environments
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
@@ -58,6 +59,8 @@ def render_reference() -> str:
     for title, model in _tables():
         parts.append(f"## {title}\n\n{_summary(model)}\n\n{_table(model)}")
     parts.append(_CHECKPOINTS)
+    parts.append(f"{_ENVIRONMENTS}\n\n{_table(environments.Environment)}")
+    parts += [_WRAPPERS, *_members(wrappers.FOLDER)]
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
     parts += [_NETWORKS, *_members(networks.FOLDER)]
     parts += [_FILLS, *_members(fills.FOLDER)]
@@ -114,6 +117,32 @@ _NETWORKS = """\
 
 What a checkpoint holds. The names and shapes of its tensors tell which network it is; arguments say what they do not.
 A network that is not here can be [a class of your own file](../docs/own_network.md)."""
+
+
+_ENVIRONMENTS = """\
+## Environments
+
+An environment is an id or an id with arguments: `env: {id: ALE/Breakout-v5, frameskip: 4, repeat_action_probability:
+0}`, which is what `BreakoutDeterministic-v4` was.
+
+`MODULE:ID` is an environment of your own, of a game that ale-py has. With `env: my_envs:HardBreakout-v0`, this is
+`my_envs.py`, in the folder in which you run Snakemake:
+
+```python
+import gymnasium
+
+gymnasium.register("HardBreakout-v0", "ale_py.env:AtariEnv", kwargs={"game": "breakout", "difficulty": 1})
+```
+
+Its code runs. When it changes, its agents play again; a folder `my_envs/` with several files works too."""
+
+
+_WRAPPERS = """\
+## Wrappers
+
+What an agent meets between two decisions. Most published agents were trained in wrappers that repeat each action and
+show the maximum of two frames; without them they play another game. They need an environment that skips no frames
+itself. The episode's score is the sum of the game's own rewards, also of those between two decisions."""
 
 
 _FILLS = """\
@@ -229,7 +258,7 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     elif origin is dict or issubclass(annotation, BaseModel):
         words = "table"
     else:
-        words = {int: "whole number", float: "number", str: "text"}[annotation]
+        words = {int: "whole number", float: "number", str: "text", bool: "true or false"}[annotation]
     bounds = [
         f"{sign} {bound}"
         for entry in metadata
