@@ -194,7 +194,7 @@ def test_boxes_of_equal_size_need_boxes_of_equal_size_that_hold_all_they_are_mad
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), height=st.sampled_from(HEIGHTS), size=st.sampled_from(SIZES))
-def test_pixels_outside_of_reached_box_do_not_change(data: st.DataObject, height: int, size: int) -> None:
+def test_reached_box_holds_all_pixels_that_change_and_no_more(data: st.DataObject, height: int, size: int) -> None:
     made = preprocessing({"cleanrl": {"size": size}}, height)
     top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, WIDTH - 1))
     box = [top, data.draw(st.integers(top + 1, height)), left, data.draw(st.integers(left + 1, WIDTH))]
@@ -203,6 +203,9 @@ def test_pixels_outside_of_reached_box_do_not_change(data: st.DataObject, height
     changed[box[0] : box[1], box[2] : box[3]] = 255
     differs = (made.picture(screen) != made.picture(changed))[:, :, 0]
     ((up, down, first, last),) = made.reached(np.array([box])).tolist()
+    # Rows and columns of which a part is covered.
+    assert (up, down) == (box[0] * size // height, -(-box[1] * size // height))
+    assert (first, last) == (box[2] * size // WIDTH, -(-box[3] * size // WIDTH))
     assert differs.sum() == differs[up:down, first:last].sum()
     # At its border, a change may be too small for another level.
     assert differs[up + 1 : down - 1, first + 1 : last - 1].all()

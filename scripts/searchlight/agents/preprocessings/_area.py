@@ -23,7 +23,7 @@ from searchlight.config.arguments import Int, Table
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
-# From this share of the screen on, preparing whole changed screens is faster than preparing parts.
+# From this share of the screen on, whole screens are prepared faster than parts.
 WIDE = 0.35
 # Channels of a screen.
 RGB = 3
@@ -108,8 +108,7 @@ class _Frame(PreparedFrame):
     """A stack of screens, each of which became a picture of its own."""
 
     def __init__(self, preprocessing: Area, screens: np.ndarray) -> None:
-        self._preprocessing, self._screens = preprocessing, screens
-        self._levels: dict[int, np.ndarray] = {}
+        self._preprocessing = preprocessing
         self.observation = preprocessing.stacked([preprocessing.picture(screen) for screen in screens])
 
     def changed(self, parts: np.ndarray, corners: np.ndarray) -> Iterator[Changed]:
@@ -120,13 +119,6 @@ class _Frame(PreparedFrame):
 
     def observe_other(self, screen: np.ndarray) -> np.ndarray:
         return self._preprocessing.picture(screen)
-
-    def _levels_of(self, pictures: int) -> np.ndarray:
-        """Return the levels of the newest unchanged screens, (H, W, channel) uint8."""
-        if pictures not in self._levels:
-            screens = self._screens[-pictures:].transpose(1, 2, 0, 3)
-            self._levels[pictures] = self._preprocessing.levels(np.ascontiguousarray(screens))
-        return self._levels[pictures]
 
     def _by_parts(self, parts: np.ndarray, corners: np.ndarray) -> np.ndarray:
         """Return the resized levels of changed parts, (n, h, w, channel) uint8, from these parts alone."""
@@ -143,17 +135,17 @@ class _Frame(PreparedFrame):
         return found.reshape(count, *means.shape[:3])
 
     def _by_screens(self, parts: np.ndarray, corners: np.ndarray) -> np.ndarray:
-        """Return the same as ``_by_parts``, from whole changed screens."""
+        """Return the same as ``_by_parts``, from whole screens that are black around the parts."""
         preprocessing = self._preprocessing
-        screens = self._levels_of(parts.shape[3])
         size = [axis.count(length) for axis, length in zip(preprocessing.axes, parts.shape[1:3], strict=True)]
         observed = np.concatenate([corners, corners + size], axis=1)[:, [0, 2, 1, 3]]
-        found = np.empty((len(parts), *size, screens.shape[2]), np.uint8)
-        for number, (top, bottom, left, right) in enumerate(preprocessing.needed(observed).tolist()):
-            changed, (row, column) = screens.copy(), corners[number]
-            changed[top:bottom, left:right] = preprocessing.levels(parts[number])
-            found[number] = preprocessing.resized(changed)[row : row + size[0], column : column + size[1]]
-        return found
+        found = []
+        for part, (row, column), box in zip(parts, corners, preprocessing.needed(observed), strict=True):
+            levels, (top, bottom, left, right) = preprocessing.levels(part), box
+            screen = np.zeros((*preprocessing.screen, levels.shape[2]), np.uint8)
+            screen[top:bottom, left:right] = levels
+            found.append(preprocessing.resized(screen)[row : row + size[0], column : column + size[1]])
+        return np.stack(found)
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import math
 
 from searchlight.lazy import numpy as np
 
-# A pixel of which less than this is covered does not count.
+# Where less than this share of a pixel is covered, it is covered by rounding alone, and does not count.
 LEAST = 1e-3
 
 
