@@ -88,7 +88,8 @@ assert settings.agents["breakout"].preprocessing == "imresize"
 assert settings.agents["other"].network == "greydanus"
 for folder in ("saliency/fills", "saliency/perturbers", "saliency/scorers", "agents/preprocessings"):
     registry.members(folder)
-print(json.dumps([name for name in ("numpy", "scipy", "skimage", "torch", "xaitk_saliency") if name in sys.modules]))
+heavy = ("cv2", "numpy", "scipy", "skimage", "torch", "xaitk_saliency")
+print(json.dumps([name for name in heavy if name in sys.modules]))
 """
 
 
