@@ -29,22 +29,26 @@ def lineage(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def digest_of_code(script: Path, members: Mapping[str, Iterable[str] | None]) -> str:
+def digest_of_code(script: Path, members: Mapping[str, Iterable[str | Path] | None]) -> str:
     """Return a digest of a script's code, from the names and contents of files. Their folder does not count.
 
     Args:
         script: the script.
-        members: for each registry, the members that the script may load; None for all. Registries that the script
-            does not import are left out.
+        members: for each registry, the members that the script may load, by name; None for all. A path is that of a
+            user's own file, which takes a member's place. Registries that the script does not import are left out.
     """
     used = closure(script)
     roots = [script]
     for folder, named in members.items():
         if PACKAGE / folder / "__init__.py" in used:
-            found = files(folder) if named is None else [file_of(folder, name) for name in named]
+            found = files(folder) if named is None else [_file(folder, name) for name in named]
             roots += [path for path in found if path is not None]
     paths = {path for root in roots for path in (root, *closure(root))}
     return lineage(sorted((_name(path), _digest(path)) for path in paths))
+
+
+def _file(folder: str, member: str | Path) -> Path | None:
+    return member if isinstance(member, Path) else file_of(folder, member)
 
 
 @cache

@@ -1,19 +1,35 @@
-"""Sizes of screen and observation by ``cv2`` and ``imresize``, stated independently of the package."""
+"""Sizes of screen and observation, stated independently of the package, and observations with changed parts."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from searchlight.agents import preprocessings
 from searchlight.agents.networks.greydanus import Architecture
-from searchlight.agents.preprocessing import Preprocessing
+from searchlight.agents.preprocessing import Changed, Preprocessing
 
 SCREEN = (210, 160)
+# Heights of all games' screens.
+HEIGHTS = (210, 214, 220, 230, 250)
+# By `cv2` and `imresize`.
 OBSERVATION = (80, 80)
 TOP, BOTTOM = 35, 195
 
 
-def preprocessing(name: str) -> Preprocessing:
-    """Return a preprocessing for the usual screen."""
-    return preprocessings.build(name, SCREEN)
+def preprocessing(spec: str | dict[str, Any], height: int = SCREEN[0]) -> Preprocessing:
+    """Return a preprocessing for screens of a height and the usual width."""
+    return preprocessings.build(spec, (height, SCREEN[1]))
+
+
+def written(changed: Changed) -> dict[int, np.ndarray]:
+    """Return whole observations with changed parts, by index of the part."""
+    observations = {}
+    for member, (row, column), values in zip(changed.members.tolist(), changed.corners, changed.values, strict=True):
+        height, width, channels = values.shape
+        observations[member] = changed.observation.copy()
+        observations[member][row : row + height, column : column + width, -channels:] = values
+    return observations
 
 
 def architecture(

@@ -186,13 +186,6 @@ def test_network_for_other_observations_is_one_line() -> None:
         check_takes(policy, built("cv2"), "agents.mine")
 
 
-def test_unsupported_screen_size_is_one_line() -> None:
-    from searchlight.agents import preprocessings
-
-    with pytest.raises(SearchlightError, match=r"^preprocessing: found a screen of 250x160 pixels, allowed: 210x160$"):
-        preprocessings.build("cv2", (250, 160))
-
-
 def test_policy_gradients_are_finite() -> None:
     policy = GreydanusPolicy(architecture("gru", (1, 2, 2), 3, 4, 4))
     assert is_factored(policy)

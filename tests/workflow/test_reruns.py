@@ -213,6 +213,12 @@ CONFIG: dict[str, Edit] = {
         then=MINE_BLOCKS,
         why="of several networks that fit the tensors, it may be another one",
     ),
+    "network of the user's own file": Edit(
+        jobs(MINE_PLAYED, fetch_checkpoint=1),
+        {"agents/mine/network": {"module": "mine.py", "class": "Mine"}},
+        files={"mine.py": lambda path: path.write_text("")},
+        then=MINE_BLOCKS,
+    ),
     "actions": Edit(MINE_PLAYED, {"agents/mine/actions": "greedy"}, then=MINE_BLOCKS),
     "actions with a chance": Edit(MINE_PLAYED, {"agents/mine/actions": {"epsilon": 0.1}}, then=MINE_BLOCKS),
     # Perturbations.

@@ -34,7 +34,7 @@ def fetch_checkpoint(
     bundled: str | Path,
     output: str | Path,
     notice: Callable[[str], None],
-    network: str | None = None,
+    network: networks.Spec | None = None,
     pinned: str | None = None,
 ) -> None:
     """Fetch a checkpoint, and write its weights and their source as safetensors.
@@ -47,7 +47,7 @@ def fetch_checkpoint(
         bundled: folder of the checkpoints that ship with the project.
         output: path of the safetensors to write.
         notice: function that shows one line to the user.
-        network: name of the network that the checkpoint holds; if None, the tensors determine it.
+        network: the network that the checkpoint holds, as in the config; if None, the tensors determine it.
         pinned: the pin that is in the lineage of the weights, which is recorded with them.
 
     Raises:
@@ -69,13 +69,13 @@ def fetch_checkpoint(
             raise SearchlightError(f"{checkpoint}: found member '{member}', but the file is not a zip archive")
         weights = read_weights(path, checkpoint if member is None else f"{checkpoint}: {printable(member)}")
     tensors = fitting(weights.tensors, lambda tensors: networks.fits(_shapes(tensors), network))
-    network = networks.find(_shapes(tensors), checkpoint, network)
-    policy = networks.build(network, tensors, checkpoint)
+    found = networks.find(_shapes(tensors), weights.facts, checkpoint, network)
+    policy = networks.build(found, tensors, checkpoint)
     about = {
         "source": source,
         "member": member,
         "sha256": digest,
-        "network": network,
+        "network": found,
         "actions": policy.actions,
         PINNED: pinned,
     }

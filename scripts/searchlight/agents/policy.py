@@ -32,6 +32,7 @@ class Output:
 
 
 LOGITS = Output("logits", "actor's logits", softmax=True)
+Q_VALUES = Output("q_values", "Q-values", softmax=False)
 
 
 def channels_first(observations: np.ndarray) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config.models import Settings
 from searchlight.registry import name_and_arguments
@@ -10,7 +12,7 @@ from searchlight.saliency import fills, perturbers, scorers
 
 def members_of(
     settings: Settings, agent: str | None, perturbation: str | None = None, method: str | None = None
-) -> dict[str, list[str] | None]:
+) -> dict[str, list[str | Path] | None]:
     """Return the members of each registry that a job may load, for ``searchlight.fingerprint.digest_of_code``.
 
     Args:
@@ -19,11 +21,10 @@ def members_of(
         perturbation: the job's perturbation, or None.
         method: the job's method, or None; it determines the perturbation.
     """
-    members: dict[str, list[str] | None] = {}
+    members: dict[str, list[str | Path] | None] = {}
     if agent is not None:
         network, preprocessing = settings.agents[agent].network, settings.agents[agent].preprocessing
-        # All networks count if the config names none, because only the fetched checkpoint tells its network.
-        members[networks.FOLDER] = None if network is None else [network]
+        members[networks.FOLDER] = networks.files_of(network)
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
         members[wrappers.FOLDER] = [name_and_arguments(settings.agents[agent].wrappers)[0]]
     if method is not None:

@@ -138,11 +138,14 @@ class Agent(Table):
         "arguments. May be left out for an agent of the catalogue, of `sb3:` or of `cleanrl:`.",
         examples=["cv2"],
     )
-    network: Annotated[str | None, _member(partial(registry.name_of, networks.FOLDER))] = Field(
+    network: Annotated[
+        str | dict[str, Any] | None,
+        Allowed("`NAME`, `{NAME: {argument: value}}` or `{module: FILE, class: NAME, arguments: {…}}`"),
+        _member(networks.check),
+    ] = Field(
         None,
-        description="Which network the checkpoint holds: "
-        + ", ".join(f"`{name}`" for name in registry.names(networks.FOLDER))
-        + ". Without it, it is found by the checkpoint's tensors.",
+        description="Which [network](#networks) the checkpoint holds, with or without arguments. Without it, the "
+        "checkpoint's tensors tell. Or a class in a file of your own, [whose code then runs](../docs/own_network.md).",
     )
     actions: Actions = Field(
         "greedy",

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from searchlight import registry
-from searchlight.agents import preprocessings, wrappers
+from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config import environments
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
@@ -62,6 +62,7 @@ def render_reference() -> str:
     parts.append(f"{_ENVIRONMENTS}\n\n{_table(environments.Environment)}")
     parts += [_WRAPPERS, *_members(wrappers.FOLDER)]
     parts += ["## Preprocessings\n\nHow a screen becomes what the network sees.", *_members(preprocessings.FOLDER)]
+    parts += [_NETWORKS, *_members(networks.FOLDER)]
     parts += [_FILLS, *_members(fills.FOLDER)]
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
     parts += [_SCORERS, *_members(scorers.FOLDER)]
@@ -135,6 +136,13 @@ _WRAPPERS = """\
 What an agent meets between two decisions. Most published agents were trained in wrappers that repeat each action and
 show the maximum of two frames; without them they play another game. They need an environment that skips no frames
 itself. The episode's score is the sum of the game's own rewards, also of those between two decisions."""
+
+
+_NETWORKS = """\
+## Networks
+
+What a checkpoint holds. The names and shapes of its tensors tell which network it is; arguments say what they do not.
+A network that is not here can be [a class of your own file](../docs/own_network.md)."""
 
 
 _FILLS = """\

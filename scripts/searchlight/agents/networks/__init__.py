@@ -3,15 +3,22 @@
 A member has:
 
 - ``TENSORS``, the tensors of its checkpoints, in words;
+- ``Arguments``, a pydantic model of what tensors do not tell; its docstring describes the member;
 - ``fits(shapes)``, whether names and shapes of tensors look like its own;
-- ``build(tensors, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a ``SearchlightError``
-  that names the tensor that does not fit.
+- ``build(tensors, arguments, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a
+  ``SearchlightError`` that names the tensor that does not fit.
+
+A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors. Members import torch
+inside functions, because the check of a config imports the members that it names with arguments.
+
+A config may also name a class of a user's own file (``searchlight.agents.networks._own``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from searchlight import registry
 from searchlight.errors import SearchlightError, printable
@@ -22,42 +29,105 @@ if TYPE_CHECKING:
     from searchlight.agents.policy import Policy
 
 FOLDER = "agents/networks"
+# A member's name, {name: {argument: value}}, or {module: path, class: name, arguments: {argument: value}}.
+Spec = str | dict[str, Any]
 
 
-def find(shapes: Mapping[str, tuple[int, ...]], source: str, named: str | None = None) -> str:
-    """Return the name of the network that has tensors with these names and shapes.
+def check(spec: Any) -> Spec:
+    """Return a network of the config in its full form, with only the arguments that it gives.
+
+    Raises:
+        SearchlightError: the network does not exist, its arguments are wrong, or its file does not exist.
+    """
+    if module_of(spec) is not None:
+        from searchlight.agents.networks import _own
+
+        return _own.check(spec)
+    name, given = registry.name_and_value(spec)
+    name = registry.name_of(FOLDER, name)
+    if given == {}:
+        return name
+    return {name: registry.choose(FOLDER, {name: given}).arguments.model_dump(mode="json", exclude_unset=True)}
+
+
+def module_of(spec: Any) -> Path | None:
+    """Return the path of a user's own file that a network of the config names, or None for a registry's member."""
+    if isinstance(spec, Mapping) and spec.get("module") is not None:
+        return Path(str(spec["module"]))
+    return None
+
+
+def files_of(spec: Spec | None) -> list[str | Path] | None:
+    """Return the member or the user's file that a network of the config needs; None for any member.
+
+    Without a network in the config, all members count, because only the fetched checkpoint tells its network.
+    """
+    if spec is None:
+        return None
+    module = module_of(spec)
+    return [registry.name_and_value(spec)[0] if module is None else module]
+
+
+def find(
+    shapes: Mapping[str, tuple[int, ...]], facts: Mapping[str, Any], source: str, named: Spec | None = None
+) -> Spec:
+    """Return the network that has tensors with these names and shapes, with all of its arguments.
 
     Args:
         shapes: shapes of the tensors, by name.
+        facts: what the file tells beside its tensors (``searchlight.agents.weights``); the config's arguments win.
         source: name of the checkpoint in errors.
-        named: the only allowed network; None for any.
+        named: the only allowed network, as in the config; None for any.
+
+    Returns:
+        The name of a network without arguments; otherwise a table, as in a config.
 
     Raises:
         SearchlightError: the tensors fit no network, or do not fit the named one.
     """
-    names = registry.names(FOLDER) if named is None else [named]
+    if named is not None and module_of(named) is not None:
+        return named
+    only, given = (None, {}) if named is None else registry.name_and_arguments(named)
+    names = registry.names(FOLDER) if only is None else [registry.name_of(FOLDER, only)]
     members = {name: registry.load(FOLDER, name) for name in names}
-    for name, member in members.items():
-        if member.fits(shapes):
-            return name
-    what = "a known network" if named is None else f"the network '{named}'"
-    allowed = "; or ".join(member.TENSORS for member in members.values())
-    raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}")
+    name = next((name for name, member in members.items() if member.fits(shapes)), None)
+    if name is None:
+        what = "a known network" if only is None else f"the network '{only}'"
+        allowed = "; or ".join(member.TENSORS for member in members.values())
+        raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}")
+    told = getattr(members[name], "told", dict)(facts)
+    try:
+        spec = registry.choose(FOLDER, {name: {**told, **given}}).spec
+    except SearchlightError as error:
+        raise SearchlightError(f"{source}: {error}, in what the file or the config says of its network") from error
+    return spec if spec[name] else name
 
 
-def fits(shapes: Mapping[str, tuple[int, ...]], named: str | None = None) -> bool:
+def fits(shapes: Mapping[str, tuple[int, ...]], named: Spec | None = None) -> bool:
     """Return whether tensors with these names and shapes look like a known network's, or like the named one's."""
-    names = registry.names(FOLDER) if named is None else [named]
+    if named is not None and module_of(named) is not None:
+        return True
+    names = registry.names(FOLDER) if named is None else [registry.name_and_value(named)[0]]
     return any(registry.load(FOLDER, name).fits(shapes) for name in names)
 
 
-def build(name: str, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
+def build(spec: Spec, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
     """Return a policy with weights, ready to be evaluated.
+
+    Args:
+        spec: network, as in the config or as ``find`` returns it.
+        tensors: float32 weights by name.
+        source: name of the checkpoint in errors.
 
     Raises:
         SearchlightError: the network does not exist, or the tensors do not fit it.
     """
-    return registry.load(FOLDER, name).build(tensors, source)
+    if module_of(spec) is not None:
+        from searchlight.agents.networks import _own
+
+        return _own.build(_own.check(spec), tensors, source)
+    chosen = registry.choose(FOLDER, spec)
+    return chosen.module.build(tensors, chosen.arguments, source)
 
 
 def some(names: Iterable[str]) -> str:

@@ -14,14 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from searchlight.agents.networks import some
+from searchlight.agents.networks import _cells, some
 from searchlight.agents.policy import LOGITS, Memory
+from searchlight.config.arguments import Table
 from searchlight.errors import SearchlightError
 
 TENSORS = "conv1, conv2, … (3x3), one of lstm or gru, actor_linear, critic_linear"
 STRIDE, PADDING = 2, 1
 GATES = {"lstm": 4, "gru": 3}
 MEMORY = {"lstm": ("h", "c"), "gru": ("h",)}
+
+
+class Arguments(Table):
+    """Networks of Greydanus et al. (2018): 3x3 convolutions with ELU, an LSTM or GRU, heads for actor and critic."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class GreydanusPolicy(nn.Module):
     def decide(self, product: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Evaluate the network after the first product: the rest of the recurrent cell, and the heads."""
         recurrent = nn.functional.linear(memory["h"], self.cell.weight_hh, self.cell.bias_hh)
-        follow = {"lstm": _lstm, "gru": _gru}[self.architecture.cell]
+        follow = {"lstm": _cells.lstm, "gru": _cells.gru}[self.architecture.cell]
         after = follow(product, recurrent, memory)
         return self.actor_linear(after["h"]), self.critic_linear(after["h"])[:, 0], after
 
@@ -170,20 +175,7 @@ class GreydanusPolicy(nn.Module):
         return self.decide(nn.functional.linear(self.trunk(observation), *self.product), memory)
 
 
-def _lstm(product: Tensor, recurrent: Tensor, memory: Memory) -> dict[str, Tensor]:
-    entered, kept, written, shown = (product + recurrent).chunk(4, dim=1)
-    cell = torch.sigmoid(kept) * memory["c"] + torch.sigmoid(entered) * torch.tanh(written)
-    return {"h": torch.sigmoid(shown) * torch.tanh(cell), "c": cell}
-
-
-def _gru(product: Tensor, recurrent: Tensor, memory: Memory) -> dict[str, Tensor]:
-    (reset, kept, new), (reset_before, kept_before, new_before) = product.chunk(3, dim=1), recurrent.chunk(3, dim=1)
-    proposed = torch.tanh(new + torch.sigmoid(reset + reset_before) * new_before)
-    share = torch.sigmoid(kept + kept_before)
-    return {"h": (memory["h"] - proposed) * share + proposed}
-
-
-def build(tensors: Mapping[str, np.ndarray], source: str) -> GreydanusPolicy:
+def build(tensors: Mapping[str, np.ndarray], arguments: Arguments, source: str) -> GreydanusPolicy:  # noqa: ARG001
     """Return a network with the weights of a checkpoint, ready to be evaluated.
 
     Raises:

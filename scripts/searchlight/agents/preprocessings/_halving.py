@@ -1,4 +1,4 @@
-"""The common part of ``cv2`` and ``imresize``: rows 35 to 195 of a 210x160 screen, halved to an 80x80 observation.
+"""The common part of ``cv2`` and ``imresize``: rows 35 to 195 of a screen, halved to an 80x80 observation.
 
 Levels are sums of R, G and B, that is three times the grey level, in whole numbers.
 """
@@ -10,8 +10,8 @@ from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
-SCREEN = USUAL_SCREEN
 TOP, BOTTOM = 35, 195
+WIDTH = USUAL_SCREEN[1]
 # Side of an observed pixel's square on the screen, in pixels.
 CELL = 2
 
@@ -34,14 +34,15 @@ class Halving(Preprocessing):
     reach: int
 
     def __init__(self, screen: tuple[int, int]) -> None:
-        """Check the screen's size; raise ``SearchlightError`` if it is not 210x160."""
-        if tuple(screen) != SCREEN:
+        """Check the screen's size; raise ``SearchlightError`` if it has not these rows, or another width."""
+        height, width = screen
+        if height < BOTTOM or width != WIDTH:
             raise SearchlightError(
-                f"found a screen of {screen[0]}x{screen[1]} pixels, allowed: {SCREEN[0]}x{SCREEN[1]}"
+                f"found a screen of {height}x{width} pixels, allowed: a height of at least {BOTTOM}, a width of {WIDTH}"
             )
-        self.screen = SCREEN
-        self.seen = (TOP, BOTTOM, 0, SCREEN[1])
-        self.shape = ((BOTTOM - TOP) // CELL, SCREEN[1] // CELL)
+        self.screen = (height, width)
+        self.seen = (TOP, BOTTOM, 0, WIDTH)
+        self.shape = ((BOTTOM - TOP) // CELL, WIDTH // CELL)
 
     def reached(self, boxes: np.ndarray) -> np.ndarray:
         """Return the boxes of the observation that may depend on boxes of the screen."""

@@ -11,7 +11,7 @@ from searchlight.lazy import numpy as np
 
 
 class Arguments(Table):
-    """Rows 35 to 195 of a 210x160 screen, the mean of RGB, halved to 80x80: as the XAITK notebook does with OpenCV."""
+    """Rows 35 to 195 of the screen, the mean of RGB, halved to 80x80: as the XAITK notebook does with OpenCV."""
 
 
 class _Frame(PreparedFrame):
@@ -55,5 +55,5 @@ def _halved(levels: np.ndarray) -> np.ndarray:
 
 
 def build(screen: tuple[int, int], arguments: Arguments) -> Halving:  # noqa: ARG001  it has none
-    """Return the preprocessing for screens of 210x160."""
+    """Return the preprocessing for screens of a height and width."""
     return _Halved(screen)

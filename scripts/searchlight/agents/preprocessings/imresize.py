@@ -133,7 +133,7 @@ class _Stretched(Halving):
 
 
 def build(screen: tuple[int, int], arguments: Arguments) -> Halving:  # noqa: ARG001  it has none
-    """Return the preprocessing for screens of 210x160."""
+    """Return the preprocessing for screens of a height and width."""
     return _Stretched(screen)
 
 
