@@ -1,6 +1,6 @@
-"""Other agents: `erase` and the notebook's windows, with each preprocessing, beside a competent user's batched way.
+"""Other agents: `erase`, the notebook's windows and RISE, beside a competent user's batched way.
 
-The public agents of baby-a3c are read from a folder beside the checkout. Their rows are left out if it is missing.
+Public agents are read from a folder beside the checkout. Their rows are left out if it is missing.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from baseline import batched_outputs, imresize, prepro
+from baseline import batched_outputs, imresize, prepro, sb3
 from cases import ROOT
 from searchlight.agents import preprocessings
 from searchlight.agents.checkpoint import fetch_checkpoint
+from searchlight.agents.policy import Policy
 from searchlight.agents.policy_file import load_policy
+from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.rollout import play_episode
 from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.engine import Engine
+from searchlight.saliency.perturb import Stacks
 from searchlight.saliency.perturbation import Perturbation
 from searchlight.saliency.plugins import check
-from searchlight.store.zarr import load
+from searchlight.store.zarr import Reader, load
 
-AGENTS = ROOT.parent / "shared" / "checkpoints" / "baby-a3c"
+CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
+AGENTS, SB3 = CHECKPOINTS / "baby-a3c", CHECKPOINTS / "agents" / "sb3"
 STEPS, FRAMES, BASELINE_FRAMES = 1000, 40, 3
-PREPARE = {"cv2": prepro, "imresize": imresize}
+PREPARE = {"cv2": prepro, "imresize": imresize, "sb3": sb3}
 
 
 def windows(size: int, stride: int, fill: Any) -> dict[str, Any]:
@@ -39,7 +43,17 @@ def windows(size: int, stride: int, fill: Any) -> dict[str, Any]:
     return {"space": "screen", "stack": "all", "perturber": perturber, "fill": fill}
 
 
-SPECS = {"erase": windows(8, 4, {"background": 200}), "notebook": windows(5, 5, 0)}
+SPECS = {
+    "erase": windows(8, 4, {"background": 200}),
+    "notebook": windows(5, 5, 0),
+    "newest": windows(5, 5, 0) | {"stack": "newest"},
+    "rise": {
+        "space": "observation",
+        "stack": "all",
+        "perturber": check("perturber", {"RISEGrid": {"n": 1000, "s": 8, "p1": 0.5, "seed": 0}}),
+        "fill": 0,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -51,9 +65,11 @@ class Player:
     env: str
     preprocessing: str
     rows: tuple[tuple[str, str], ...]
+    wrappers: str = "none"
 
 
 ERASE_BOTH = (("erase", "cv2"), ("erase", "imresize"))
+NATURE = tuple((case, "sb3") for case in SPECS)
 ALL = [
     Player("bundled Breakout", "bundled:breakout", "Breakout-v0", "cv2", ERASE_BOTH),
     Player("Breakout", str(AGENTS / "breakout-v4.model.80.tar"), "Breakout-v4", "imresize", ERASE_BOTH),
@@ -61,6 +77,8 @@ ALL = [
         "Pong", str(AGENTS / "pong-v4.model.80.tar"), "Pong-v4", "imresize", (*ERASE_BOTH, ("notebook", "imresize"))
     ),
     Player("SpaceInvaders", str(AGENTS / "spaceinvaders-v4.model.80.tar"), "SpaceInvaders-v4", "imresize", ERASE_BOTH),
+    Player("A2C Breakout", str(SB3 / "a2c-BreakoutNoFrameskip-v4.zip"), "BreakoutNoFrameskip-v4", "sb3", NATURE, "sb3"),
+    Player("PPO Pong", str(SB3 / "ppo-PongNoFrameskip-v4.zip"), "PongNoFrameskip-v4", "sb3", NATURE, "sb3"),
 ]
 
 
@@ -79,46 +97,69 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
         folder = Path(name)
         fetch_checkpoint(agent.checkpoint, None, None, ROOT / "resources" / "agents", folder / "policy", lambda _: None)
-        settings = {"env": agent.env, "preprocessing": agent.preprocessing, "actions": "greedy", "seed": 0}
+        settings = {
+            "env": agent.env,
+            "wrappers": agent.wrappers,
+            "preprocessing": agent.preprocessing,
+            "actions": "greedy",
+            "seed": 0,
+        }
         play_episode(folder / "policy", folder / "episode", agent=agent.name, **settings, max_steps=STEPS)
         write_background(folder / "episode", folder / "background", window=200)
         policy = load_policy(folder / "policy")
-        given = []
         with load(folder / "episode") as episode, load(folder / "background") as store:
-            backgrounds = Backgrounds(store)
-            for frame in np.linspace(60, episode.shape("frame")[0] - 1, FRAMES).astype(int).tolist():
-                row = slice(frame, frame + 1)
-                memory = {
-                    part: torch.from_numpy(episode.read(f"memory_{part}", row)) for part in policy.initial_memory()
-                }
-                given.append((episode.read("frame", row)[0], memory, backgrounds.nearest(frame)))
-        for case, preprocessing in agent.rows:
-            built = preprocessings.build(preprocessing, given[0][0].shape[:2])
-            engine = Engine(policy, built.shape)
-            yield {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
-                engine, policy, Perturbation(SPECS[case], built), PREPARE[preprocessing], case, given
-            )
+            frames = np.linspace(60, episode.shape("frame")[0] - 1, FRAMES).astype(int).tolist()
+            for case, preprocessing in agent.rows:
+                built = preprocessings.build(preprocessing, episode.shape("frame")[1:3])
+                given = [_read(frame, episode, Backgrounds(store), built, policy) for frame in frames]
+                yield {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
+                    Engine(policy, built.shape),
+                    policy,
+                    Perturbation(SPECS[case], built),
+                    PREPARE[preprocessing],
+                    case,
+                    given,
+                )
 
 
-def _measure(engine, policy, perturbation, prepare, case: str, given: list[Any]) -> dict[str, float]:
+# The screens of an observation's pictures, the agent's memory, and the pictures' backgrounds.
+Given = tuple[np.ndarray, dict[str, torch.Tensor], np.ndarray]
+
+
+def _read(frame: int, episode: Reader, backgrounds: Backgrounds, preprocessing: Preprocessing, policy: Policy) -> Given:
+    ((_, decisions, screens),) = Stacks(episode, preprocessing, range(frame, frame + 1)).of(range(frame, frame + 1))
+    row = slice(frame, frame + 1)
+    memory = {name: torch.from_numpy(episode.read(f"memory_{name}", row)) for name in policy.initial_memory()}
+    return screens, memory, np.stack([backgrounds.nearest(one) for one in decisions])
+
+
+def _batched(policy, perturbation, prepare, masks, case, screens, memory, backgrounds):
+    """Return a frame's outputs as a competent user computes them; masks are (mask, height, width) float32."""
+    if case == "newest":
+        older = np.stack([prepare(screen) for screen in screens[:-1]])
+        return batched_outputs(policy, screens[-1:], masks > 0, 0, prepare, memory, older)
+    if case == "rise":
+        pictures = perturbation.preprocessing.prepare(screens).observation.transpose(2, 0, 1)
+        return batched_outputs(policy, pictures, masks, 0, None, memory)
+    return batched_outputs(policy, screens, masks > 0, backgrounds if case == "erase" else 0, prepare, memory)
+
+
+def _measure(engine, policy, perturbation, prepare, case: str, given: list[Given]) -> dict[str, float]:
     count = len(perturbation.masks)
 
-    def respond(screen, memory, background):
-        frame = perturbation.preprocessing.prepare(screen[None])
-        patches = perturbation.patches(screen[None], frame, background[None])
+    def respond(screens, memory, backgrounds):
+        frame = perturbation.preprocessing.prepare(screens)
+        patches = perturbation.patches(screens, frame, backgrounds)
         return engine.respond(engine.reference(frame.observation), memory, patches, count)[:2]
 
     respond(*given[0])
     start = time.perf_counter()
-    ours = [respond(*frame) for frame in given]
+    ours = [respond(*one) for one in given]
     ours_s = (time.perf_counter() - start) / len(given)
-    masks = perturbation.masks.dense(0, count) > 0
+    masks = perturbation.masks.dense(0, count)
     picked = np.linspace(0, len(given) - 1, BASELINE_FRAMES).astype(int)
     start = time.perf_counter()
-    theirs = [
-        batched_outputs(policy, screen, masks, background if case == "erase" else 0, prepare, memory)
-        for screen, memory, background in (given[index] for index in picked)
-    ]
+    theirs = [_batched(policy, perturbation, prepare, masks, case, *given[index]) for index in picked]
     batched_s = (time.perf_counter() - start) / len(picked)
     pairs = zip((ours[index] for index in picked), theirs, strict=True)
     return {

@@ -110,33 +110,43 @@ BATCH = 64
 
 
 @torch.inference_mode()
+def sb3(screen: np.ndarray) -> np.ndarray:
+    """A picture as stable-baselines3 makes it, (84, 84) float32."""
+    grey = cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (84, 84), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
+
+
 def batched_outputs(
     policy: Policy,
-    image: np.ndarray,
+    images: np.ndarray,
     masks: np.ndarray,
     fill: np.ndarray | float,
     prepare: Callable[[np.ndarray], np.ndarray] | None,
     memory: Memory,
+    older: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return logits (mask, action) and values (mask,) under all masks, as a competent user would compute them.
 
     Args:
         policy: the agent's.
-        image: a screen, or an observation.
+        images: the screens of the perturbed pictures, (picture, H, W, 3), or these pictures, (picture, height, width).
         masks: (mask, height, width), bool where they are hard, else float32.
-        fill: what hides pixels: an image, or a level.
-        prepare: what makes an observation of an image; None for observations.
+        fill: what hides pixels: images of the same shape, or a level.
+        prepare: what makes a picture of a screen; None for pictures.
         memory: arrays of (1, hidden).
+        older: pictures before them that are not perturbed, (picture, height, width).
     """
     logits, values = [], []
     for start in range(0, len(masks), BATCH):
         weights = masks[start : start + BATCH]
-        weights = weights[..., None] if image.ndim == 3 else weights
+        weights = weights[:, None, :, :, None] if images.ndim == 4 else weights[:, None]
         hard = weights.dtype == bool
-        hidden = np.where(weights, image, fill) if hard else weights * image + (1 - weights) * fill
-        hidden = hidden.astype(image.dtype)
-        seen = hidden if prepare is None else np.stack([prepare(one) for one in hidden])
-        some_logits, some_values, _ = policy.step(torch.from_numpy(seen)[:, None], memory)
+        hidden = np.where(weights, images, fill) if hard else weights * images + (1 - weights) * fill
+        hidden = hidden.astype(images.dtype)
+        seen = hidden if prepare is None else np.stack([[prepare(one) for one in pictures] for pictures in hidden])
+        if older is not None:
+            seen = np.concatenate([np.broadcast_to(older, (len(seen), *older.shape)), seen], axis=1)
+        some_logits, some_values, _ = policy.step(torch.from_numpy(seen), memory)
         logits.append(some_logits.numpy())
         values.append(some_values.numpy())
     return np.concatenate(logits), np.concatenate(values)

@@ -73,10 +73,10 @@ def batched(case: str, policy: Policy, given: list[Frame]) -> float:
     start = time.perf_counter()
     for screen, memory in given:
         if CASES[case].on_screen:
-            batched_outputs(policy, screen, weights > 0, 0, prepro, memory)
+            batched_outputs(policy, screen[None], weights > 0, 0, prepro, memory)
         else:
             image, fill = prepro(screen), CASES[case].fill
-            batched_outputs(policy, image, weights, fill(image) if fill else 0, None, memory)
+            batched_outputs(policy, image[None], weights, fill(image) if fill else 0, None, memory)
     return (time.perf_counter() - start) / len(given)
 
 

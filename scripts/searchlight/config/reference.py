@@ -112,6 +112,13 @@ Downloads from the hub go through `huggingface_hub`, into the job's own folder: 
 `HF_ENDPOINT` names another server, and `HF_TOKEN` is for private and gated repositories."""
 
 
+_NETWORKS = """\
+## Networks
+
+What a checkpoint holds. The names and shapes of its tensors tell which network it is; arguments say what they do not.
+A network that is not here can be [a class of your own file](../docs/own_network.md)."""
+
+
 _ENVIRONMENTS = """\
 ## Environments
 
@@ -136,13 +143,6 @@ _WRAPPERS = """\
 What an agent meets between two decisions. Most published agents were trained in wrappers that repeat each action and
 show the maximum of two frames; without them they play another game. They need an environment that skips no frames
 itself. The episode's score is the sum of the game's own rewards, also of those between two decisions."""
-
-
-_NETWORKS = """\
-## Networks
-
-What a checkpoint holds. The names and shapes of its tensors tell which network it is; arguments say what they do not.
-A network that is not here can be [a class of your own file](../docs/own_network.md)."""
 
 
 _FILLS = """\
