@@ -298,7 +298,7 @@ def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: 
         with load(path) as store:
             kept = [name for name in store.names() if name not in ("logits", "probability")]
             variables = {name: Variable(store.dimensions(name), store.read(name)) for name in kept}
-            variables["q_values"] = Variable(("time", "action_index"), values)
+            variables["q_values"] = Variable(("time", "action_index"), values, {"long_name": "Q-values"})
             stores.append(tmp_path / path.name)
             save(stores[-1], variables, {**store.attributes, "output": "q_values"})
     opened = visit(replace(clip, stores=stores).write_page(tmp_path / "index.html"))
@@ -307,7 +307,9 @@ def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: 
         assert opened.texts("#outputs > span")[2::3] == [f"{value:.2f}" for value in values[frame]]
     widths = opened.page.eval_on_selector_all("#outputs i", "found => found.map(element => element.style.width)")
     assert widths[-1] == "100%"
-    assert opened.page.get_attribute("#outputs", "aria-label") == "q values of each action"
+    assert opened.texts("#outputs-name") == ["Q-values of each action"]
+    assert opened.texts("#right-name") == ["critic (value)"]
+    assert opened.texts("#middle-name") == ["actor (Q-values)"]
 
 
 def test_clip_of_these_tests_has_rewards_and_several_actions(clip: Clip) -> None:

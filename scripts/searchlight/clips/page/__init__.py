@@ -100,7 +100,7 @@ def _outputs(store: Reader) -> dict[str, Any]:
     shown = store.about(given).get("shown_as", given)
     values, bounds = store.read(shown), store.about(shown).get("valid_range")
     return {
-        "name": shown.replace("_", " "),
+        "name": shown if bounds is not None else store.about(shown)["long_name"],
         "percent": bounds is not None,
         "range": bounds or [float(values.min()), float(values.max())],
         "values": [[round(value, 4) for value in row] for row in values.tolist()],
