@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
+from searchlight.agents import preprocessings
+from searchlight.registry import name_and_arguments
 from searchlight.saliency import masks as masks_module
 from searchlight.saliency import plugins
 from searchlight.saliency.perturbation import Perturbation, blend
@@ -275,3 +277,59 @@ def test_black_windows_on_black_give_no_patch() -> None:
         if top < 110 and bottom > 100 and left < 60 and right > 50
     }
     assert touched == overlapping
+
+
+STACKED = ["sb3", "cleanrl", {"gymnasium": {"size": 42, "stack": 3}}, {"rgb": {"stack": 2}}]
+
+
+@pytest.mark.parametrize("age", [0, 1, 9])
+@pytest.mark.parametrize("stack", ["all", "newest"])
+@pytest.mark.parametrize(
+    ("space", "perturber", "fill"),
+    [
+        ("screen", WINDOW, {"background": 200}),
+        ("screen", RADIAL, {"blur": 4}),
+        ("screen", WINDOW, "mean"),
+        ("screen", WINDOW, [200, 30, 90]),
+        ("observation", RADIAL, {"blur": 3}),
+        ("observation", WINDOW, {"background": 200}),
+        ("observation", RISE, 0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("preprocessing", STACKED, ids=str)
+def test_each_picture_of_a_stack_is_hidden_by_its_own_fill(
+    preprocessing: Any, space: str, perturber: dict[str, Any], fill: Any, stack: str, age: int
+) -> None:
+    given = preprocessings.build(preprocessing, (210, 160))
+    rng = np.random.default_rng(age)
+    episode, backgrounds = rng.integers(0, 256, (2, 10, 210, 160, 3)).astype(np.uint8)
+    decisions = given.decisions(9, 9 - age)
+    spec = {"space": space, "stack": stack, "perturber": perturber, "fill": fill}
+    perturbation = Perturbation(spec, given)
+    frame = given.prepare(episode[decisions])
+    ours = np.repeat(frame.observation[None], len(perturbation.masks), axis=0)
+    for found in perturbation.patches(episode[decisions], frame, backgrounds[decisions]):
+        for mask, (top, left), patch in zip(found.masks, found.corners, found.values, strict=True):
+            height, width, channels = patch.shape
+            ours[mask][top : top + height, left : left + width, -channels:] = patch
+    one_picture = preprocessings.build(single(preprocessing), (210, 160))
+    alone = Perturbation({**spec, "stack": "all"}, one_picture)
+    for index in {0, len(ours) // 2, len(ours) - 1}:
+        pictures = []
+        for position, decision in enumerate(decisions):
+            picture = one_picture.picture(episode[decision])
+            if stack == "all" or position == len(decisions) - 1:
+                screens, behind = episode[decision][None], backgrounds[decision][None]
+                for found in alone.patches(screens, one_picture.prepare(screens), behind):
+                    for place in np.flatnonzero(found.masks == index):
+                        (top, left), patch = found.corners[place], found.values[place]
+                        picture[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
+            pictures.append(picture)
+        np.testing.assert_array_equal(ours[index], given.stacked(pictures))
+
+
+def single(preprocessing: Any) -> Any:
+    """Return the preprocessing with one picture in place of a stack."""
+    name, arguments = name_and_arguments(preprocessing)
+    return {name: {**arguments, "stack": 1}}

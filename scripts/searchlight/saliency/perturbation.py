@@ -206,8 +206,7 @@ def blend(image: np.ndarray, fill: np.ndarray, masks: np.ndarray, binary: bool) 
     if binary:
         return np.where(masks > 0, image, fill)
     if image.dtype != np.uint8:
-        blended = 1 - masks
-        blended *= fill - image
+        blended = (1 - masks) * (fill - image)
         blended += image
         return blended
     blended = masks * image
