@@ -200,7 +200,6 @@ CONFIG: dict[str, Edit] = {
         {"agents/mine/env": "my_envs:Mine-v0"},
         files={"my_envs.py": own_environment},
         then=MINE_BLOCKS,
-        bundle="blocks",
     ),
     "wrappers": Edit(
         BREAKOUT_PLAYED, {"agents/breakout/env": "BreakoutNoFrameskip-v4", "agents/breakout/wrappers": "sb3"}
