@@ -200,7 +200,6 @@ CONFIG: dict[str, Edit] = {
         {"agents/mine/env": "my_envs:Mine-v0"},
         files={"my_envs.py": own_environment},
         then=MINE_BLOCKS,
-        bundle="blocks",
     ),
     "wrappers": Edit(
         BREAKOUT_PLAYED, {"agents/breakout/env": "BreakoutNoFrameskip-v4", "agents/breakout/wrappers": "sb3"}
@@ -432,7 +431,15 @@ BUNDLED_FILES = {
     "searchlight/config/playable.py": "blocks",
     "searchlight/config/yaml_files.py": "blocks",
     "searchlight/agents/preprocessings/imresize.py": "blocks",
+    "searchlight/agents/preprocessings/_area.py": "blocks",
+    "searchlight/agents/preprocessings/_filter.py": "blocks",
+    "searchlight/agents/preprocessings/_stack.py": "blocks",
+    "searchlight/agents/preprocessings/cleanrl.py": "blocks",
+    "searchlight/agents/preprocessings/gymnasium.py": "blocks",
+    "searchlight/agents/preprocessings/rgb.py": "blocks",
+    "searchlight/agents/preprocessings/sb3.py": "blocks",
     "searchlight/agents/wrappers/_baselines.py": "blocks",
+    "searchlight/agents/wrappers/_skipping.py": "blocks",
     "searchlight/agents/wrappers/cleanrl.py": "blocks",
     "searchlight/agents/wrappers/gymnasium.py": "blocks",
     "searchlight/agents/wrappers/sb3.py": "blocks",

@@ -10,8 +10,9 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation, RecordEpisodeStatistics, TransformObservation
-from helpers.worlds import make_world, stacks_of
-from searchlight.agents.environment import make_environment
+from helpers.worlds import make_world
+from searchlight.agents import preprocessings
+from searchlight.agents.environment import make_environment, screen_of
 from stable_baselines3.common.atari_wrappers import (
     ClipRewardEnv,
     EpisodicLifeEnv,
@@ -38,10 +39,6 @@ class Noted(gymnasium.Wrapper):
         found = self.env.step(action)
         self.rams.append(self.env.unwrapped.ale.getRAM())
         return found
-
-
-def grey_then_small(screen: np.ndarray) -> np.ndarray:
-    return cv2.resize(cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY), SIZE, interpolation=cv2.INTER_AREA)
 
 
 def small_then_grey(screen: np.ndarray) -> np.ndarray:
@@ -107,30 +104,27 @@ def played(world: gymnasium.Env, seed: int, raw: Noted) -> Iterator[tuple[np.nda
             stack, _ = world.reset()
 
 
-LIBRARIES: dict[str, tuple[Callable[..., Any], Callable[[np.ndarray], np.ndarray], str]] = {
-    "sb3": (stable_baselines, grey_then_small, "zeros"),
-    "cleanrl": (cleanrl, small_then_grey, "first"),
-    "gymnasium": (gymnasiums, grey_then_small, "first"),
-}
+LIBRARIES: dict[str, Callable[..., Any]] = {"sb3": stable_baselines, "cleanrl": cleanrl, "gymnasium": gymnasiums}
 
 
 @pytest.mark.parametrize("env", GAMES)
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_stacks_memory_and_score_are_the_library_s(name: str, env: str) -> None:
-    library, prepare, padding = LIBRARIES[name]
-    theirs, world = library(env, 3), make_world(name, env)
+    theirs, world = LIBRARIES[name](env, 3), make_world(name, env)
+    prepared = preprocessings.build(name, screen_of(world.environment))
     step = world.reset(3)
-    stacks = stacks_of(prepare, 4, padding)
     expected, score, raw = next(theirs)
     total = step.reward
     fires = name != "gymnasium" and "FIRE" in raw.unwrapped.get_action_meanings()
-    begun = []
+    begun, pictures = [], []
     for number, action in enumerate(actions(env, 700, seed=3)):
-        np.testing.assert_array_equal(stacks(step), expected)
+        begun += [number] if step.begun else []
+        pictures.append(prepared.picture(step.frame))
+        seen = prepared.stacked([pictures[one] for one in prepared.decisions(number, begun[-1])])
+        np.testing.assert_array_equal((255 * seen.transpose(2, 0, 1)).round(), expected)
         np.testing.assert_array_equal(step.ram, raw.rams[-1])
         # The frame of a reset without FIRE is a single one.
         np.testing.assert_array_equal(step.ram_before, raw.rams[-2] if number or fires else raw.rams[-1])
-        begun += [number] if step.begun else []
         step = world.step(action)
         expected, score, raw = theirs.send(action)
         total += step.reward
