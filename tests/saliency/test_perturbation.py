@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from searchlight.agents import preprocessings
 from searchlight.registry import name_and_arguments
 from searchlight.saliency import masks as masks_module
+from searchlight.saliency import perturbation as perturbation_module
 from searchlight.saliency import plugins
 from searchlight.saliency.perturbation import Perturbation, blend
 from searchlight.store.zarr import load
@@ -135,8 +136,10 @@ def observations_from_patches(perturbation: Perturbation, screen: np.ndarray, ba
     whole = np.repeat(observation[None], len(perturbation.masks), axis=0)
     for found in perturbation.patches(screen[None], frame, background[None]):
         height, width = found.values.shape[1:3]
-        # Patches have the size of the largest change, because the engine's cost grows with their size.
-        assert (height, width) == tuple((found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0))
+        # Patches are hardly larger than the largest change, because the engine's cost grows with their size.
+        assert (
+            height * width * perturbation_module.CUT <= (found.boxes[:, 1::2] - found.boxes[:, ::2]).max(axis=0).prod()
+        )
         for mask, box, (top, left), patch in zip(found.masks, found.boxes, found.corners, found.values, strict=True):
             place = (slice(top, top + height), slice(left, left + width))
             whole[mask] = found.observation

@@ -182,7 +182,9 @@ def test_stores_name_outputs_like_the_network(
 
 def test_network_for_other_observations_is_one_line() -> None:
     policy = GreydanusPolicy(architecture("lstm", (1, 2), 3, 4, 4, side=84))
-    with pytest.raises(SearchlightError, match=r"^agents.mine: the checkpoint's network does not take the 80x80 obs"):
+    with pytest.raises(
+        SearchlightError, match=r"^agents.mine: the checkpoint's network does not take the 1 x 80 x 80 observations"
+    ):
         check_takes(policy, built("cv2"), "agents.mine")
 
 

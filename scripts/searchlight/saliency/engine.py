@@ -50,7 +50,7 @@ from searchlight.saliency.boxes import (
     taken,
 )
 from searchlight.saliency.patches import Gathered, Patches, gathered, newest, seen_with
-from searchlight.saliency.whole_forwards import BATCH, Evaluator, WholeForwards
+from searchlight.saliency.whole_forwards import BATCH, VALUES, Evaluator, WholeForwards
 
 # Cost of a multiply-add in boxes, relative to the whole network, which reads memory in order.
 BOX_COST = 1.3
@@ -177,7 +177,7 @@ class Engine:
     def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield indices of masks (mask,) and their products (mask, product)."""
         references = {id(reference.observation): reference}
-        for some in gathered(patches, self._limits.masks):
+        for some in gathered(patches, self._limits.masks, VALUES[self._device.type]):
             # Patches may change a further observation of the frame, such as one scaled by another range.
             changed = references.get(id(some.observation))
             if changed is None:
@@ -197,9 +197,7 @@ class Engine:
         found = []
         for start in range(0, len(members), self._limits.batch):
             some_members = members[start : start + self._limits.batch]
-            seen = np.repeat(reference.observation[None], len(some_members), axis=0)
-            some.write(seen, some_members)
-            *_, features = self._layers(seen)
+            *_, features = self._layers(some.whole(some_members))
             found.append(features)
         return self._product(torch.cat(found))
 

@@ -54,12 +54,21 @@ class Gathered:
         self.part = np.repeat(np.arange(len(parts)), [len(found.masks) for found in parts])
         self.place = np.concatenate([np.arange(len(found.masks)) for found in parts])
 
-    def write(self, seen: np.ndarray, members: np.ndarray) -> None:
-        """Write the patch of one mask into each whole observation, (mask, height, width, channel), in place."""
+    def whole(self, members: np.ndarray) -> np.ndarray:
+        """Return the whole observations under some of the masks, (mask, height, width, channel) float32."""
+        height, width, channels = self.observation.shape
+        (part, *others), place = np.unique(self.part[members]).tolist(), self.place[members]
+        if not others and self.parts[part].values.shape[1:] == self.observation.shape:
+            return self.parts[part].values[place[0] : place[-1] + 1]
+        # Channels come first in memory, as networks take them.
+        first = np.empty((len(members), channels, height, width), np.float32)
+        seen = first.transpose(0, 2, 3, 1)
+        seen[...] = self.observation
         for one, part, place in zip(seen, self.part[members], self.place[members], strict=True):
             patches = self.parts[part]
             (top, left), values = patches.corners[place], patches.values[place]
             newest(one, values)[top : top + values.shape[0], left : left + values.shape[1]] = values
+        return seen
 
 
 def seen_with(
@@ -94,13 +103,14 @@ def seen_with(
     return seen
 
 
-def gathered(patches: Iterable[Patches], count: int) -> Iterator[Gathered]:
-    """Yield groups of about ``count`` masks; all masks of a group change the same observation."""
+def gathered(patches: Iterable[Patches], count: int, values: int) -> Iterator[Gathered]:
+    """Yield groups of about ``count`` masks, or about ``values`` values; a group changes the same observation."""
     waiting: dict[int, list[Patches]] = {}
     for found in patches:
         parts = waiting.setdefault(id(found.observation), [])
         parts.append(found)
-        if sum(len(part.masks) for part in parts) >= count:
+        full = sum(len(part.masks) for part in parts) >= count
+        if full or sum(part.values.size for part in parts) >= values:
             yield Gathered(waiting.pop(id(found.observation)))
     for parts in waiting.values():
         yield Gathered(parts)

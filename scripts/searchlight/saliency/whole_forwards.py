@@ -13,6 +13,8 @@ from searchlight.saliency.patches import Patches, gathered
 
 # Observations in one forward pass, by device type.
 BATCH = {"cpu": 8, "cuda": 512}
+# Values of patches in memory at a time. A CPU frees and allocates larger groups page by page.
+VALUES = {"cpu": 2**22, "cuda": 2**28}
 
 
 class Evaluator(Protocol):
@@ -49,7 +51,8 @@ class WholeForwards:
         """Take a policy; ``batch`` is the number of observations in one forward pass."""
         self._policy = policy
         self._device = next(iter(policy.parameters())).device if isinstance(policy, torch.nn.Module) else "cpu"
-        self._batch = batch or BATCH[torch.device(self._device).type]
+        self._kind = torch.device(self._device).type
+        self._batch = batch or BATCH[self._kind]
 
     def reference(self, observation: np.ndarray) -> np.ndarray:
         """Return the observation itself, because whole forwards prepare nothing."""
@@ -66,12 +69,11 @@ class WholeForwards:
         """Return the policy's outputs under each mask and unperturbed."""
         reference_logits, reference_value = self.outputs(reference, memory)
         logits, value = np.repeat(reference_logits[None], count, axis=0), np.repeat(reference_value, count)
-        for some in gathered(patches, self._batch):
+        for some in gathered(patches, self._batch, VALUES[self._kind]):
             for start in range(0, len(some.masks), self._batch):
                 members = np.arange(start, min(start + self._batch, len(some.masks)))
-                seen = np.repeat(some.observation[None], len(members), axis=0)
-                some.write(seen, members)
-                logits[some.masks[members]], value[some.masks[members]] = self._forward(seen, memory)
+                given = self._forward(some.whole(members), memory)
+                logits[some.masks[members]], value[some.masks[members]] = given
         return logits, value, reference_logits, reference_value
 
     def _forward(self, seen: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
