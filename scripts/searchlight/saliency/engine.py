@@ -185,14 +185,14 @@ class Engine:
             boxes = boxes_after(some.boxes, self._convolutions)
             wide = BOX_COST * operations(boxes, self._convolutions, len(self._product_bias)) >= self._whole
             if len(members := np.flatnonzero(wide)):
-                yield some.masks[members], self._by_network(changed, some, members)
+                yield some.masks[members], self._by_network(some, members)
             if len(members := np.flatnonzero(~wide)):
                 # Masks are sorted by the rows of their last boxes, because equal rows meet the same weights.
                 rows = boxes[-1].corners[members, 0] * self._shape[0] + boxes[-1].sizes[members, 0]
                 members = members[np.argsort(rows, kind="stable")]
                 yield some.masks[members], self._by_boxes(changed, some, members, [box.of(members) for box in boxes])
 
-    def _by_network(self, reference: Reference, some: Gathered, members: np.ndarray) -> Tensor:
+    def _by_network(self, some: Gathered, members: np.ndarray) -> Tensor:
         """Return the products of masks, (mask, product), by forward passes of whole observations."""
         found = []
         for start in range(0, len(members), self._limits.batch):
