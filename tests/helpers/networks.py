@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from searchlight.agents import networks
+from searchlight.agents import networks, preprocessings
 from searchlight.agents.policy import Policy
 from searchlight.agents.weights import read_weights
 from torch import Tensor, nn
@@ -59,3 +59,17 @@ def filled(module: nn.Module, seed: int = 0) -> nn.Module:
         with torch.no_grad():
             parameter.normal_(generator=generator).mul_(1 / np.sqrt(max(1, parameter[0].numel())))
     return module.eval().requires_grad_(False)
+
+
+def new_nature(preprocessing: Any, screen: tuple[int, ...], actions: int) -> dict[str, np.ndarray]:
+    """Return random weights of a small network for the observations of a preprocessing, by CleanRL's names."""
+    given = preprocessings.build(preprocessing, (screen[0], screen[1]))
+    channels = given.channels * given.stack
+    convolutions = [nn.Conv2d(channels, 8, 8, 4), nn.Conv2d(8, 8, 4, 2), nn.Conv2d(8, 8, 3, 1)]
+    seen = torch.zeros(1, channels, *given.shape)
+    for convolution in convolutions:
+        seen = convolution(seen)
+    trunk: dict[str, nn.Module] = dict(zip(("0", "2", "4"), convolutions, strict=True))
+    trunk["7"] = nn.Linear(seen.numel(), 32)
+    parts = {"network": nn.ModuleDict(trunk), "actor": nn.Linear(32, actions), "critic": nn.Linear(32, 1)}
+    return arrays(filled(nn.ModuleDict(parts)))
