@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 import zarr
 from helpers.agents import STEPS, real_agent
-from helpers.files import save
+from helpers.files import edit_store
 from helpers.geometry import preprocessing
 from helpers.project import BUNDLED, ROOT
 from helpers.worlds import make_world
@@ -28,7 +28,7 @@ from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.score import score_block
-from searchlight.store.zarr import Variable, load
+from searchlight.store.zarr import load
 
 SETTINGS = {"agent": "breakout", "env": "Breakout-v0", "preprocessing": "cv2", "actions": "greedy", "seed": 1}
 PERTURBATION: dict[str, Any] = {
@@ -38,17 +38,6 @@ PERTURBATION: dict[str, Any] = {
     "fill": 0,
     "memory_lag": 0,
 }
-
-
-def edit_store(path: Path, target: Path, name: str, change: Any) -> Path:
-    """Write a copy of a store with one array changed."""
-    with load(path) as store:
-        variables = {key: Variable(store.dimensions(key), store.read(key)) for key in store.names()}
-        data = variables[name].data.copy()
-        change(data)
-        variables[name] = Variable(variables[name].dimensions, data)
-        save(target, variables, store.attributes)
-    return target
 
 
 def perturb(policy_path: Path, episode_path: Path, output: Path, block: int = 0, block_size: int = 16) -> None:

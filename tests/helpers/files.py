@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from searchlight.store.zarr import Variable, create
+from searchlight.store.zarr import Variable, create, load
 
 
 def save(path: Path, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
@@ -28,3 +28,14 @@ def files_no_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def edit_store(path: Path, target: Path, name: str, change: Any) -> Path:
+    """Write a copy of a store with one array changed."""
+    with load(path) as store:
+        variables = {key: Variable(store.dimensions(key), store.read(key)) for key in store.names()}
+        data = variables[name].data.copy()
+        change(data)
+        variables[name] = Variable(variables[name].dimensions, data)
+        save(target, variables, store.attributes)
+    return target
