@@ -68,7 +68,7 @@ def test_episode_store_has_the_documented_arrays_and_attributes(episode_path: Pa
     assert about["output"] == "logits"
     assert about["ended"] == "max_steps"
     assert len(about["checkpoint"]["sha256"]) == 64
-    assert set(about["versions"]) == {"searchlight", "ale-py", "gymnasium", "torch"}
+    assert set(about["versions"]) == {"searchlight", "ale-py", "gymnasium", "opencv-python-headless", "torch"}
 
 
 def test_arrays_are_chunked_by_16_frames_and_carry_checksums(episode_path: Path) -> None:

@@ -112,7 +112,7 @@ def play_episode(
                     "ended": outcome.ended,
                     "versions": {
                         "searchlight": __version__,
-                        **{name: version(name) for name in ("ale-py", "gymnasium", "torch")},
+                        **{name: version(name) for name in ("ale-py", "gymnasium", "opencv-python-headless", "torch")},
                     },
                 }
             )
