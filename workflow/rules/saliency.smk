@@ -48,6 +48,7 @@ rule perturb:
             perturbation=setting("perturbations/{perturbation}"),
             block_size=settings.block_size,
             device=settings.device,
+            network=setting("agents/{agent}/network"),
         ),
     script:
         "../../scripts/perturb.py"

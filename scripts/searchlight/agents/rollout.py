@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from searchlight import __version__, registry
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import describe_environment, make_environment, screen_of
 from searchlight.agents.policy import Policy, channels_first
@@ -58,6 +58,7 @@ def play_episode(
     actions: str | dict[str, float],
     seed: int,
     max_steps: int,
+    network: networks.Spec | None = None,
 ) -> Outcome:
     """Play one episode and write it as a store.
 
@@ -71,11 +72,12 @@ def play_episode(
         actions: ``greedy``, ``sampled``, or ``{epsilon: …}``, the chance of a random action.
         seed: seed of the environment and of the actions that are drawn.
         max_steps: largest number of decisions.
+        network: the agent's network in the config.
 
     Raises:
         SearchlightError: the environment does not exist, or the policy does not fit its actions or observations.
     """
-    policy = load_policy(policy_path)
+    policy = load_policy(policy_path, network)
     environment = make_environment(env, f"agents.{agent}.env")
     try:
         description = describe_environment(environment, env)

@@ -195,6 +195,17 @@ def test_stride_of_an_unusual_kernel_is_asked_for_and_taken() -> None:
     close(value, expected_value)
 
 
+def test_activation_of_a_users_own_extractor_is_asked_for() -> None:
+    weights, facts = arrays(new_agent("PPO").policy), {**ACTOR_CRITIC, "extractor": "Mine"}
+    with pytest.raises(SearchlightError) as refused:
+        policy_of(weights, facts)
+    assert str(refused.value) == (
+        "weights.pt: the extractor Mine is the user's own, and nothing tells its activation; add to the agent, with "
+        "what is right for it:  network: {nature: {activation: relu}}"
+    )
+    assert policy_of(weights, facts, {"nature": {"activation": "elu"}}).activation == "elu"
+
+
 def test_strides_that_give_other_features_are_one_line() -> None:
     weights = arrays(CleanRL(memory=False))
     with pytest.raises(SearchlightError, match=r"takes 343 features, but .* give 700 .* 84x84.* \[4, 2, 1\]$"):

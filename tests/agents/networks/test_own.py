@@ -44,7 +44,7 @@ def test_example_of_the_docs_runs_from_checkpoint_to_answers(tmp_path: Path) -> 
     output = tmp_path / "policy.safetensors"
     fetch_checkpoint(str(checkpoint), None, None, BUNDLED, output, lambda line: None, SPEC)
     assert read_metadata(output)["network"] == SPEC
-    policy = load_policy(output)
+    policy = load_policy(output, SPEC)
     assert policy.output is LOGITS
     assert policy.actions == 3
     memory = policy.initial_memory()

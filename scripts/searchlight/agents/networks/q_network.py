@@ -77,6 +77,9 @@ def fits(shapes: Shapes) -> bool:
     return bool(convolutions_of(found["trunk"], plain) and matrices and not others)
 
 
+asked = _convolutional.asked
+
+
 def told(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that a file's own facts tell."""
     quantiles = {"quantiles": facts["quantiles"]} if "quantiles" in facts else {}
