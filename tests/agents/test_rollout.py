@@ -279,7 +279,7 @@ def play_listed(
     monkeypatch: pytest.MonkeyPatch, path: Path, policy: Listed, prepared: Preprocessing, **settings: Any
 ) -> None:
     """Let a network of these tests play, by a preprocessing that no config names."""
-    monkeypatch.setattr(rollout, "load_policy", lambda _: policy)
+    monkeypatch.setattr(rollout, "load_policy", lambda *_: policy)
     monkeypatch.setattr(rollout, "read_metadata", lambda _: {})
     monkeypatch.setattr(preprocessings, "build", lambda *_: prepared)
     play_episode("", path, **{**SETTINGS, **settings})

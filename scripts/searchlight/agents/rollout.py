@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from tqdm import tqdm
 
 from searchlight import __version__, registry
 from searchlight.agents import networks, preprocessings
-from searchlight.agents import wrappers as worlds
+from searchlight.agents import wrappers as world_registry
 from searchlight.agents.environment import describe_environment, make_environment, screen_of
 from searchlight.agents.policy import Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.recorder import Recorder
-from searchlight.agents.world import World
+from searchlight.agents.world import World, WorldError
 from searchlight.config.environments import with_argument, written
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import Writer, create
@@ -96,9 +97,12 @@ def play_episode(
                 f"agents.{agent}.actions: found 'sampled', allowed: greedy or {{epsilon: …}}, because "
                 f"{policy.output.name} are no logits"
             )
-        world = worlds.build(wrappers, environment, env, f"agents.{agent}.wrappers")
+        world = world_registry.build(wrappers, environment, env, f"agents.{agent}.wrappers")
         with create(output) as writer:
-            outcome = _play(policy, world, writer, prepared, actions, seed, max_steps)
+            try:
+                outcome = _play(policy, world, writer, prepared, actions, seed, max_steps)
+            except WorldError as error:
+                raise SearchlightError(f"agents.{agent}.wrappers: {error}") from error
             writer.attributes(
                 {
                     **description,
@@ -132,14 +136,15 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     refused = _refusal(policy, preprocessing)
     if refused is None:
         return
-    fits = []
-    for name in registry.names(preprocessings.FOLDER):
+    fits: list[str] = []
+    for name, stack in product(registry.names(preprocessings.FOLDER), (None, 1, 2, 3, 4)):
+        spec: Any = name if stack is None else {name: {"stack": stack}}
         try:
-            other = preprocessings.build(name, preprocessing.screen)
-        except SearchlightError:  # it needs arguments, or another screen
+            other = preprocessings.build(spec, preprocessing.screen)
+        except SearchlightError:  # it needs or has no such arguments, or another screen
             continue
-        if _refusal(policy, other) is None:
-            fits.append(f"{name} ({_size(other)})")
+        if all(not one.startswith(f"{name} ") for one in fits) and _refusal(policy, other) is None:
+            fits.append(f"{name} ({_size(other)})" if stack is None else f"{name} of stack {stack} ({_size(other)})")
     allowed = f"allowed: preprocessing: {' or '.join(fits)}" if fits else f"because {one_line(refused)}"
     raise SearchlightError(
         f"{key}: the checkpoint's network does not take the {_size(preprocessing)} observations of its "
@@ -181,6 +186,8 @@ def _play(
     pictures: deque[np.ndarray] = deque(maxlen=preprocessing.stack)
     now = world.reset(seed)
     before = now.reward
+    if now.terminated or now.truncated:
+        raise WorldError("found a game that is over before its first decision, allowed: another seed")
     begun, steps, score, ended = 0, 0, 0.0, "max_steps"
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:

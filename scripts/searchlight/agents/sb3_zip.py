@@ -87,7 +87,8 @@ def facts_of(data: bytes, source: str) -> dict[str, Any]:
     Returns:
         ``library``; ``algorithm`` (``actor_critic``, ``dqn``, ``qrdqn`` or ``recurrent``); ``activation``, the
         class's name in lower case; ``quantiles``; ``normalize_images``, whether the network sees 0..1 in place of
-        0..255; ``observation``, the shape that the network sees; ``extractor``, the name of the class of the convolutions, if it is not the algorithm's own.
+        0..255; ``observation``, the shape that the network sees; ``extractor``, the name of the class of the
+        convolutions, if the user gave one.
 
     Raises:
         SearchlightError: ``data`` is no JSON, or the agent does not see images.

@@ -167,7 +167,7 @@ def strides_of(
     for key, given in (("strides", arguments.strides), ("paddings", arguments.paddings)):
         if given is not None and len(given) != count:
             raise shaped.refuse(
-                f"found {len(given)} {key} in network.{network}.{key} for {count} convolutions: "
+                f"found {len(given)} {key} in network: {{{network}: {{{key}: …}}}} for {count} convolutions: "
                 + ", ".join(convolutions)
             )
     strides = arguments.strides

@@ -6,7 +6,7 @@ the checkpoint's tensors into it by ``load_state_dict``. The class is a ``torch.
 - ``actions``, the number of actions, in the class or in its objects;
 - ``step(observation, memory)``, which returns outputs, value and memory (``searchlight.agents.policy.Policy``);
 - ``initial_memory()``, if it has memory;
-- ``output``, ``"logits"`` or ``"q_values"``, or an ``Output``; without it, its outputs are logits.
+- ``output``, ``"logits"`` or ``"q_values"``; without it, its outputs are logits.
 
 The path of the file is relative to the folder in which Snakemake runs. The file's digest is in the lineage of all that
 the network computes; files that it imports itself are not.

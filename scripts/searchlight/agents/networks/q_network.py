@@ -48,7 +48,8 @@ class Arguments(Convolutional):
 
     quantiles: PositiveInt | None = Field(
         None,
-        description="Number of quantiles of QR-DQN (`n_quantiles`); needed where the file does not say it.",
+        description="Number of quantiles of QR-DQN (`n_quantiles`); needed where the file does not say it. The rows go "
+        "through all actions for the first quantile, then for the next, as in sb3-contrib.",
     )
 
 
