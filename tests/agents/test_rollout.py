@@ -339,6 +339,18 @@ def test_actions_are_not_sampled_from_values(monkeypatch: pytest.MonkeyPatch, tm
         play_listed(monkeypatch, tmp_path / "e", Listed(), preprocessing("cv2"), actions="sampled", max_steps=5)
 
 
+def test_outputs_that_are_no_numbers_end_the_game(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Lost(Listed):
+        def step(self, observation: torch.Tensor, memory: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
+            values, value, memory = super().step(observation, memory)
+            return values, value / (len(self.seen) < 4), memory
+
+    line = "^agents.breakout: at decision 2 the network gives q_values and a value that are not all finite$"
+    with pytest.raises(SearchlightError, match=line):
+        play_listed(monkeypatch, tmp_path / "e", Lost(), preprocessing("cv2"), max_steps=5)
+    assert not (tmp_path / "e").exists()
+
+
 def test_all_actions_name_the_environment_that_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = {"env": {"id": "ALE/Breakout-v5", "frameskip": 3}, "max_steps": 5}
     allowed = r"allowed: env: \{id: ALE/Breakout-v5, frameskip: 3, full_action_space: true\}"

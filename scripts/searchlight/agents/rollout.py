@@ -76,7 +76,8 @@ def play_episode(
         network: the agent's network in the config.
 
     Raises:
-        SearchlightError: the environment does not exist, or the policy does not fit its actions or observations.
+        SearchlightError: the environment does not exist, the policy does not fit its actions or observations, or
+            it gives numbers that are not finite.
     """
     policy = load_policy(policy_path, network)
     environment = make_environment(env, f"agents.{agent}.env")
@@ -100,7 +101,7 @@ def play_episode(
         world = world_registry.build(wrappers, environment, env, f"agents.{agent}.wrappers")
         with create(output) as writer:
             try:
-                outcome = _play(policy, world, writer, prepared, actions, seed, max_steps)
+                outcome = _play(policy, world, writer, prepared, actions, seed, max_steps, f"agents.{agent}")
             except WorldError as error:
                 raise SearchlightError(f"agents.{agent}.wrappers: {error}") from error
             writer.attributes(
@@ -177,6 +178,7 @@ def _play(
     actions: str | dict[str, float],
     seed: int,
     max_steps: int,
+    key: str,
 ) -> Outcome:
     generator = np.random.default_rng(seed)
     memory = policy.initial_memory()
@@ -197,6 +199,11 @@ def _play(
             made_of = preprocessing.decisions(steps, begun)
             observation = preprocessing.stacked([pictures[one - steps - 1] for one in made_of])
             given, value, after = policy.step(channels_first(observation[None]), memory)
+            if not (given.isfinite().all() and value.isfinite().all()):
+                raise SearchlightError(
+                    f"{key}: at decision {steps} the network gives {policy.output.name} and a value that are not all "
+                    "finite"
+                )
             outputs, probability = given[0].numpy(), torch.softmax(given[0], dim=0).numpy()
             action = _choose(actions, outputs, probability, generator)
             following = world.step(action)

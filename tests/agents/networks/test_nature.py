@@ -213,7 +213,7 @@ def test_strides_that_give_other_features_are_one_line() -> None:
             {**weights, "network.4.weight": np.zeros((7, 6, 3, 3), np.float32)},
             named={"nature": {"strides": [4, 2, 1], "paddings": [0, 1, 1]}},
         ).step(stacks() / 255, {})
-    with pytest.raises(SearchlightError, match="2 strides in network: .* for 3 convolutions"):
+    with pytest.raises(SearchlightError, match=r"2 strides in network: .* for 3 convolutions"):
         policy_of(weights, named={"nature": {"strides": [4, 2]}})
 
 

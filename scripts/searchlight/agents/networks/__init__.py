@@ -58,7 +58,7 @@ def check(spec: Any) -> Spec:
 def module_of(spec: Any) -> Path | None:
     """Return the path of a user's own file that a network of the config names, or None for a registry's member."""
     if isinstance(spec, Mapping) and spec.get("module") is not None:
-        return Path(str(spec["module"]))
+        return Path(str(spec["module"])).expanduser()
     return None
 
 

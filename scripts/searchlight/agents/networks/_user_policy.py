@@ -45,9 +45,11 @@ class UserPolicy(nn.Module):
         Raises:
             SearchlightError: it raises anything, or returns anything of another shape.
         """
-        count, given = len(observation), dict(memory)
+        count = len(observation)
+        # The engine goes on with both, so a module that works in place gets copies.
+        seen, given = observation.clone(), {name: array.clone() for name, array in memory.items()}
         step: Any = getattr(self.module, "step", None)
-        found = called(self._path, f"{self._name}.step", lambda: step(observation, given))
+        found = called(self._path, f"{self._name}.step", lambda: step(seen, given))
         if not isinstance(found, tuple) or len(found) != 3:
             raise self._refuse(f"step returned {_shape(found)}, allowed: outputs, value, memory")
         outputs, value, after = found
