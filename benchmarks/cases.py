@@ -17,7 +17,7 @@ from searchlight.agents.preprocessings import USUAL_SCREEN
 from searchlight.saliency.engine import Engine
 from searchlight.saliency.perturbation import Perturbation
 from searchlight.saliency.plugins import check
-from searchlight.saliency.score import make_scorer
+from searchlight.saliency.score import make_scorers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -75,7 +75,7 @@ def our_maps(spec: Spec) -> Callable[[np.ndarray, Memory], Maps]:
     """Return a function from a screen and a memory to maps, made of the project's own steps. Set-up happens here."""
     perturbation = perturbation_of(spec)
     engine = Engine(load_policy(POLICY), perturbation.preprocessing.shape)
-    score = make_scorer(check("scorer", spec[1]), perturbation.masks)
+    score = make_scorers(check("scorer", spec[1]), perturbation.masks).actor
     count = len(perturbation.masks)
 
     @torch.inference_mode()

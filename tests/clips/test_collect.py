@@ -20,8 +20,8 @@ GAPS = {"SlidingWindow": {"window_size": [10, 10], "stride": [20, 20]}}
 def collect(policy_path: Path, episode_path: Path, tmp_path: Path) -> Any:
     """Make a clip of the episode, and return its path and what was said."""
 
-    def make(perturber: dict[str, Any], fill: Any, scorer: str, scale: str = "frame") -> tuple[Path, list[str]]:
-        return make_clip_of_screen(policy_path, episode_path, tmp_path, perturber, fill, scorer, scale)
+    def make(perturber: dict[str, Any], fill: Any, scorer: str, *more: str, **of_score: Any) -> tuple[Path, list[str]]:
+        return make_clip_of_screen(policy_path, episode_path, tmp_path, perturber, fill, scorer, *more, **of_score)
 
     return make
 
@@ -39,6 +39,24 @@ def test_peaks_are_the_largest_values_before_scaling(collect: Any, scale: str) -
         assert clip.read("effective_masks").all()
         assert clip.attributes["coverage"] == 1
     assert said == []
+
+
+@pytest.mark.parametrize("scale", ["frame", "clip", "none"])
+def test_signed_maps_are_scaled_by_their_largest_absolute_value(collect: Any, scale: str) -> None:
+    path, _ = collect(WINDOWS, 0, "RISE", scale, compares="chosen_action", signed=True)
+    with load(path) as clip, load(path.with_name("maps")) as maps:
+        for layer in ("actor", "critic"):
+            raw, found = maps.read(layer), clip.read(layer)
+            assert raw.min() < 0 < raw.max()
+            largest = np.abs(raw).max(axis=(1, 2))
+            np.testing.assert_array_equal(clip.read(f"{layer}_peak"), largest)
+            divisor = {"frame": largest[:, None, None], "clip": largest.max(), "none": 1}[scale]
+            np.testing.assert_array_equal(found, raw / divisor)
+            assert (scale == "none") or np.abs(found).max() == 1
+            assert clip.about(layer)["long_name"] == f"signed saliency of the {layer}"
+        about = {"compares": "chosen_action", "compared": "log-probability of the chosen action", "signed": True}
+        assert {name: clip.attributes[name] for name in about} == about
+        assert clip.attributes["output"] == "logits"
 
 
 def test_clip_without_movement_gets_a_notice(collect: Any, monkeypatch: pytest.MonkeyPatch, episode_path: Path) -> None:

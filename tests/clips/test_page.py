@@ -49,12 +49,16 @@ ABOUT = {
         "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}},
         "hidden_by": "fill 0",
         "scorer": {"OcclusionScoring": {}},
+        "compared": "logits",
+        "signed": False,
         "scale": "frame",
     },
     "greydanus": {
         "perturbation": {"space": "observation", "perturber": {"SlidingRadial": {}}},
         "hidden_by": "blur 3",
         "scorer": {"SquaredDifference": {}},
+        "compared": "logits",
+        "signed": False,
         "scale": "clip",
     },
 }
@@ -95,7 +99,7 @@ class Clip:
     videos: list[Path]
 
     def write_page(self, path: Path, clip: str = "demo", methods: tuple[str, ...] = METHODS) -> Path:
-        colours = {"actor": STYLE.actor, "critic": STYLE.critic}
+        colours = {"actor": STYLE.actor, "critic": STYLE.critic, "raises": "#fe6100", "lowers": "#00b4ff"}
         write_page(
             self.stores,
             self.gameplay,
@@ -268,7 +272,7 @@ def test_page_loads_three_videos_from_one_file(opened: Visit, page_path: Path, c
 
 
 def test_page_describes_methods_and_episode(opened: Visit) -> None:
-    with_blur = "greydanus: SlidingRadial on the observation, blur 3, SquaredDifference"
+    with_blur = "greydanus: SlidingRadial on the observation, blur 3, SquaredDifference of the logits, scaled by clip"
     assert opened.text("about").startswith("breakout plays Breakout-v0, seed 1. occlusion: SlidingWindow on the screen")
     opened.page.click("text=greydanus")
     assert with_blur in opened.text("about")
@@ -310,6 +314,31 @@ def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: 
     assert opened.texts("#outputs-name") == ["Q-values of each action"]
     assert opened.texts("#right-name") == ["critic (value)"]
     assert opened.texts("#middle-name") == ["actor (Q-values)"]
+
+
+def test_signed_maps_have_two_colours_with_words(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    stores = []
+    signed = {"compared": "log-probability of the chosen action", "signed": True}
+    for path in clip.stores:
+        with load(path) as store:
+            variables = {
+                name: Variable(store.dimensions(name), store.read(name), store.about(name)) for name in store.names()
+            }
+            stores.append(tmp_path / path.name)
+            save(stores[-1], variables, {**store.attributes, **(signed if path == clip.stores[0] else {})})
+    opened = visit(replace(clip, stores=stores).write_page(tmp_path / "index.html"))
+    assert "OcclusionScoring of the log-probability of the chosen action with its sign" in opened.text("about")
+    legend = "what ■ raises and ■ lowers it"
+    assert opened.text("middle-name") == f"actor (log-probability of the chosen action), {legend}"
+    assert opened.text("right-name") == f"critic (value), {legend}"
+    colours = opened.page.eval_on_selector_all("#middle-name span", "found => found.map(one => one.style.color)")
+    assert colours == ["rgb(254, 97, 0)", "rgb(0, 180, 255)"]
+    opened.page.click("text=both in one frame")
+    opened.wait_for_videos()
+    assert opened.text("middle-name") == "■ actor and ■ critic in one frame"
+    opened.page.click("text=greydanus")
+    opened.wait_for_videos()
+    assert opened.text("right-name") == "actor (policy)"
 
 
 def test_clip_of_these_tests_has_rewards_and_several_actions(clip: Clip) -> None:

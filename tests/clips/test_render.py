@@ -22,6 +22,7 @@ from searchlight.clips.draw import (
     Style,
     compose,
     draw_layers,
+    draw_signed_layers,
     highlight,
     light,
     on_screen,
@@ -38,6 +39,8 @@ STYLE = Style(style="notebook", gamma=1, zoom=1, opacity=0.8, highlight="#ff0000
 SPOTLIGHT = Style(
     style="spotlight", gamma=0.5, zoom=1, opacity=0.8, highlight="#ff0000", actor="#648fff", critic="#ffb000"
 )
+RAISES_AND_LOWERS = ("#fe6100", "#00b4ff")
+SIGNED = replace(SPOTLIGHT, raises=RAISES_AND_LOWERS[0], lowers=RAISES_AND_LOWERS[1])
 CAPTION = Caption(step=1720, score=101, action="FIRE", value=4.39)
 HEIGHT, WIDTH = SCREEN
 PLACE = SCREEN, (TOP, BOTTOM, 0, WIDTH)
@@ -145,13 +148,13 @@ def render(tmp_path: Path, screens: np.ndarray, episode_path: Path) -> Render:
     """Write a clip of the episode's first frames with the maps given, and render it."""
 
     def write_and_render(
-        name: str, actor: np.ndarray, critic: np.ndarray, gain: float = 1, style: Style = STYLE
+        name: str, actor: np.ndarray, critic: np.ndarray, gain: float = 1, style: Style = STYLE, signed: bool = False
     ) -> dict[str, Path]:
         with load(episode_path) as episode:
             actions, values = (episode.read(key, slice(0, CLIP_FRAMES)) for key in ("action", "value"))
             rewards = episode.read("reward", slice(0, CLIP_FRAMES))
         axes = ("y", "x") if actor.shape[1:] == SCREEN else ("observation_y", "observation_x")
-        peaks = {f"{name}_peak": maps.max(axis=(1, 2)) for name, maps in (("actor", actor), ("critic", critic))}
+        peaks = {f"{name}_peak": np.abs(maps).max(axis=(1, 2)) for name, maps in (("actor", actor), ("critic", critic))}
         variables = {
             **{name: Variable(("time",), peak.astype(np.float32)) for name, peak in peaks.items()},
             "frame": Variable(("time", "y", "x", "channel"), screens),
@@ -163,7 +166,7 @@ def render(tmp_path: Path, screens: np.ndarray, episode_path: Path) -> Render:
             "value": Variable(("time",), values),
         }
         clip = tmp_path / f"{name}.zarr.zip"
-        save(clip, variables, {"action_meanings": MEANINGS, "seen": PLACE[1]})
+        save(clip, variables, {"action_meanings": MEANINGS, "seen": PLACE[1], "signed": signed})
         outputs = {layer: tmp_path / f"{name}.{layer}.mp4" for layer in LAYERS}
         render_method(clip, outputs, style=style, gain=gain, fps=30)
         return outputs
@@ -336,6 +339,26 @@ class TestSpotlight:
 
         video = Video()
         assert np.linalg.norm(seen(video.actor) - seen(video.critic)) > 40
+        assert np.linalg.norm(seen(video.raises) - seen(video.lowers)) > 40
+
+
+class TestDrawSignedLayers:
+    @pytest.mark.parametrize("style", ["spotlight", "notebook"])
+    def test_each_sign_has_its_colour_and_both_has_none(self, style: str) -> None:
+        frame, signed = np.zeros((*SCREEN, 3), np.uint8), np.zeros((2, *SCREEN), np.float32)
+        signed[0, 60:80], signed[1, 120:140] = 1, 1
+        look = replace(SIGNED, style=style)
+        layers = draw_signed_layers(frame, (signed[0], signed[1]), (signed[1], signed[0]), look)
+        assert tuple(layers) == LAYERS
+        raising, lowering = (0.8 * np.array([int(one[i : i + 2], 16) for i in (1, 3, 5)]) for one in RAISES_AND_LOWERS)
+        for layer, (upper, lower) in {"actor": (raising, lowering), "critic": (lowering, raising)}.items():
+            assert difference(layers[layer][70, 80], upper) <= 1
+            assert difference(layers[layer][130, 80], lower) <= 1
+            assert not layers[layer][100].any()
+        unsigned = draw_layers(frame, signed.max(axis=0), signed.max(axis=0), look)
+        assert (layers["both"] == unsigned["both"]).all()
+        assert (layers["side-by-side"][:, :WIDTH] == layers["actor"]).all()
+        assert (layers["side-by-side"][:, WIDTH + GAP :] == layers["critic"]).all()
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)
@@ -595,6 +618,23 @@ class TestRenderMethod:
             written = (expected != BACKGROUND).any(axis=0)
             assert difference(shown[:, written], expected[:, written]) < 30, layer
 
+    @pytest.mark.parametrize("size", [SCREEN, OBSERVATION])
+    def test_signed_maps_are_drawn_in_two_colours(
+        self, render: Render, screens: np.ndarray, size: tuple[int, int]
+    ) -> None:
+        raising, lowering = (
+            spotlight(screens[0], [light(screens[0], on_screen(maps_of(1, size)[0], *PLACE), one, 0.8)])
+            for one in RAISES_AND_LOWERS
+        )
+        outputs = render("signed", maps_of(1, size), maps_of(-1, size), style=SIGNED, signed=True)
+        for layer, expected in (("actor", raising), ("critic", lowering)):
+            assert np.abs(without_strip(decoded(outputs[layer]))[0] - expected).mean() < 3
+        unsigned = render("unsigned", maps_of(1, size), maps_of(1, size), style=SIGNED)
+        shown = [without_strip(decoded(paths["both"]))[0] for paths in (outputs, unsigned)]
+        assert np.abs(shown[0] - shown[1]).mean() < 0.1  # but for the strip, which the encoder's blocks reach beyond
+        found, other = (strip(decoded(paths["actor"], "gray")[0], 1) for paths in (outputs, unsigned))
+        assert (found != other).any(), "the strip says that the map has a sign"
+
     def test_gain_is_applied(self, render: Render) -> None:
         weak = render("weak", maps_of(0.25), maps_of(0.5), gain=2)
         strong = render("strong", maps_of(0.5), maps_of(1))
@@ -616,7 +656,7 @@ class TestRenderMethod:
         save(
             clip,
             {"frame": frames, "score": Variable(("time",), np.zeros(2))},
-            {"action_meanings": MEANINGS, "seen": PLACE[1]},
+            {"action_meanings": MEANINGS, "seen": PLACE[1], "signed": False},
         )
         outputs = {layer: tmp_path / f"{layer}.mp4" for layer in LAYERS}
         with pytest.raises(SearchlightError, match="has no array 'time'"):

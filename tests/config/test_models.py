@@ -45,6 +45,34 @@ def test_preset_is_valid_over_the_default(preset: str) -> None:
     read_config(config, CATALOGUE)
 
 
+@pytest.mark.parametrize(
+    ("method", "read"),
+    [
+        ({}, "logits"),
+        ({"output": None}, "logits"),
+        ({"scorer": "SARFA"}, "log_probabilities"),
+        ({"scorer": "KL", "temperature": 0.5}, "log_probabilities"),
+        ({"scorer": "TotalVariation", "output": "probabilities"}, "probabilities"),
+        ({"scorer": "RISE", "output": "chosen_action", "signed": True}, "chosen_action"),
+    ],
+    ids=str,
+)
+def test_output_is_that_of_the_scorer_or_logits(method: dict[str, Any], read: str) -> None:
+    given = {**DEFAULT["methods"]["erase"], **method}
+    assert read_config(edited(("methods/erase", given)), CATALOGUE).methods["erase"].output == read
+
+
+def test_methods_of_q_networks_may_have_a_temperature_or_other_outputs() -> None:
+    q_network = ("agents/breakout/network", "q_network")
+    for key, value in (("output", "advantages"), ("output", "chosen_action"), ("scorer", "RISE")):
+        read_config(edited(q_network, (f"methods/erase/{key}", value)), CATALOGUE)
+    read_config(edited(q_network, ("methods/erase/scorer", "SARFA"), ("methods/erase/temperature", 0.1)), CATALOGUE)
+    # The other clip's method is not for the Q-network.
+    other = {**DEFAULT["clips"]["demo"], "agent": "other", "methods": ["greydanus"]}
+    agents = [("agents/other", {**DEFAULT["agents"]["breakout"], "network": "q_network"}), ("clips/other", other)]
+    read_config(edited(*agents, ("methods/erase/scorer", "SARFA")), CATALOGUE)
+
+
 def test_null_entry_is_left_out() -> None:
     extra = {**DEFAULT["clips"]["demo"], "frames": [0, 1]}
     settings = read_config(edited(("clips/other", extra), ("clips/demo", None)), CATALOGUE)
@@ -165,8 +193,8 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("missing key", [("clips/demo", {"agent": "breakout", "methods": ["erase"]})], ["clips.demo.frames: missing, allowed: [first, last], [first, end] or all"]),
     ("block size zero", [("block_size", 0)], ["block_size: found 0", "greater than 0"]),
     ("block size of text", [("block_size", "many")], ["block_size: found 'many', allowed: a whole number"]),
-    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.erase.perturber: found 'SlidingWindw'", "RandomGrid, RISEGrid, SlidingRadial, SlidingWindow"]),
-    ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: RandomGrid"]),
+    ("misspelt perturber", [(WINDOW + "/perturber", {"SlidingWindw": {}})], ["perturbations.erase.perturber: found 'SlidingWindw'", "RandomCells, RandomGrid, RISEGrid, SlidingRadial, SlidingWindow"]),
+    ("unsupported perturber", [(WINDOW + "/perturber", {"MCRISEGrid": {"n": 1}})], ["found 'MCRISEGrid'", "allowed: RandomCells, RandomGrid"]),
     ("unknown argument", [(WINDOW + "/perturber", {"SlidingWindow": {"windowsize": [5, 5]}})], ["perturbations.erase.perturber: SlidingWindow.windowsize: unknown key, allowed: window_size, stride"]),
     ("wrong argument", [(WINDOW + "/perturber", {"SlidingWindow": {"stride": [0, 5]}})], ["SlidingWindow.stride: found [0, 5], allowed: [y, x], whole numbers greater than 0"]),
     ("method that is a number", [("clips/demo/methods", [5])], ["clips.demo.methods: found [5], allowed: a list of names of methods, at least one"]),
@@ -178,7 +206,7 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("missing argument", [(WINDOW + "/perturber", {"RISEGrid": {"n": 10}})], ["perturbations.erase.perturber: RISEGrid.s: missing (cells along each side)"]),
     ("arguments of the wrong form", [(WINDOW + "/perturber", {"SlidingWindow": [5, 5]})], ["found [5, 5] as the arguments of SlidingWindow"]),
     ("two perturbers", [(WINDOW + "/perturber", {"SlidingWindow": {}, "SlidingRadial": {}})], ["allowed: one name"]),
-    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "OcclusionScoring, RISE, RISEScoring, SquaredDifference"]),
+    ("misspelt scorer", [("methods/erase/scorer", "Occlusion")], ["methods.erase.scorer: found 'Occlusion'", "LIME, MCRISE, OcclusionScoring, RISE, RISEScoring, SARFA, SquaredDifference"]),
     ("unknown space", [(WINDOW + "/space", "pixels")], ["perturbations.erase.space: found 'pixels'", "'screen' or 'observation'"]),
     ("fill out of range", [(WINDOW + "/fill", 300)], ["perturbations.erase.fill: found 300"]),
     ("fill too bright for an observation", [("perturbations/blur/fill", 7)], ["perturbations.blur.fill: found 7", "0 to 1"]),
@@ -252,6 +280,15 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("frames in quotes", [("clips/demo/frames", ["1", 5])], ["clips.demo.frames: found ['1', 5]"]),
     ("fps that is a truth value", [("clips/demo/fps", True)], ["clips.demo.fps: found True, allowed: a number"]),
     ("fps of nearly nothing", [("clips/demo/fps", 0.0001)], ["clips.demo.fps: found 0.0001"]),
+    ("another output", [("methods/erase/output", "odds")], ["methods.erase.output: found 'odds', allowed: 'logits', 'log_probabilities', 'probabilities', 'advantages' or 'chosen_action'"]),
+    ("output of a scorer with its own", [("methods/erase/scorer", "SARFA"), ("methods/erase/output", "logits")], ["methods.erase.output: found 'logits', allowed: log_probabilities, which SARFA compares, or no output"]),
+    ("temperature without probabilities", [("methods/erase/temperature", 2)], ["methods.erase.temperature: found 2 with the output 'logits', allowed: with log_probabilities or probabilities"]),
+    ("temperature zero", [("methods/erase/output", "probabilities"), ("methods/erase/temperature", 0)], ["methods.erase.temperature: found 0", "greater than 0"]),
+    ("probabilities of a Q-network", [("agents/breakout/network", "q_network"), ("methods/erase/scorer", "KL")], ["methods.erase.temperature: found none with the output 'log_probabilities' of agents.breakout, a Q-network, allowed: a number greater than 0"]),
+    ("signed maps of a scorer without a sign", [("methods/erase/signed", True)], ["methods.erase.signed: found true with the scorer SquaredDifference, allowed: with LIME, OcclusionScoring or RISE"]),
+    ("signed maps of a plug-in of xaitk", [("methods/erase/scorer", {"RISEScoring": 0.5}), ("methods/erase/output", "chosen_action"), ("methods/erase/signed", True)], ["methods.erase.signed: found true with the scorer RISEScoring"]),
+    ("signed maps of several outputs", [("methods/erase/scorer", "OcclusionScoring"), ("methods/erase/signed", True)], ["methods.erase.signed: found true with the output 'logits', allowed: with chosen_action"]),
+    ("LIME with other masks", [("methods/erase/scorer", "LIME")], ["methods.erase.scorer: found LIME with the perturber SlidingWindow of perturbations.erase, allowed: with RandomCells"]),
     ("infinite gain", [("methods/erase/gain", float("inf"))], ["methods.erase.gain: found inf"]),
     ("infinite blur", [("perturbations/blur/fill", {"blur": float("inf")})], ["perturbations.blur.fill: found"]),
     ("colour of fractions", [(WINDOW + "/fill", [0.5, 10, 3])], ["perturbations.erase.fill: found 0.5", "whole levels"]),

@@ -23,6 +23,7 @@ def make_clip_of_screen(
     fill: Any,
     scorer: str,
     scale: str = "frame",
+    **more: Any,
 ) -> tuple[Path, list[str]]:
     """Make a clip of an episode's ``FRAMES`` as ``make_clip`` does, by a perturbation of the screen."""
     write_background(episode_path, folder / "background", window=30)
@@ -35,6 +36,7 @@ def make_clip_of_screen(
         scale=scale,
         frames=FRAMES,
         background_path=folder / "background",
+        **more,
     )
 
 
@@ -48,6 +50,7 @@ def make_clip(
     scale: str,
     frames: tuple[int, int],
     background_path: Path | None = None,
+    **more: Any,
 ) -> tuple[Path, list[str]]:
     """Write the stores ``responses``, ``maps`` and ``clip`` of one block; return the clip's path and the notices.
 
@@ -60,6 +63,7 @@ def make_clip(
         scale: of the method.
         frames: first and last; the first must be a multiple of their number.
         background_path: the background's store, if the perturbation needs it.
+        **more: of the method, as ``score_block`` takes it.
     """
     first, last = frames
     block, rest = divmod(first, last - first + 1)
@@ -73,7 +77,7 @@ def make_clip(
         block_size=last - first + 1,
         background_path=background_path,
     )
-    score_block(folder / "responses", folder / "maps", scorer=scorer)
+    score_block(folder / "responses", folder / "maps", scorer=scorer, **more)
     notices: list[str] = []
     collect_clip(
         episode_path,

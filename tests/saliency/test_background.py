@@ -19,7 +19,7 @@ from searchlight.saliency.background import Backgrounds, decisions, write_backgr
 from searchlight.saliency.engine import Engine
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.perturbation import Perturbation
-from searchlight.saliency.score import make_scorer
+from searchlight.saliency.score import make_scorers
 from searchlight.store.zarr import load
 
 ERASE: dict[str, Any] = {
@@ -135,7 +135,7 @@ def maps_of(
     perturbation, policy = Perturbation(ERASE, built(preprocessing)), load_policy(policy_path)
     engine, score = (
         Engine(policy, perturbation.preprocessing.shape),
-        make_scorer({"SquaredDifference": {}}, perturbation.masks),
+        make_scorers({"SquaredDifference": {}}, perturbation.masks).actor,
     )
     actor, critic = [], []
     with load(episode_path) as episode, load(folder / "background") as store:

@@ -43,4 +43,30 @@ def test_masks_equal_xaitk(name: str, data: st.DataObject) -> None:
 
 
 def test_all_perturbers_are_compared() -> None:
-    assert set(PERTURBERS) == set(registry.members(perturbers.FOLDER))
+    assert {*PERTURBERS, "RandomCells"} == set(registry.members(perturbers.FOLDER))
+
+
+@settings(max_examples=25, deadline=None)
+@given(shape=SHAPES, given=st.tuples(GRIDS, PAIRS).map(lambda pair: {**pair[0], "s": pair[1]}))
+def test_random_cells_are_hidden_whole(shape: tuple[int, int], given: dict[str, Any]) -> None:
+    masks = make_masks({"RandomCells": given}, np.zeros(shape, np.uint8))
+    dense = masks.dense(0, len(masks))
+    height, width = given["s"]
+    assert dense.shape == (given["n"], *shape)
+    assert masks.binary
+    for top in range(0, shape[0], height):
+        for left in range(0, shape[1], width):
+            cell = dense[:, top : top + height, left : left + width]
+            assert (cell == cell[:, :1, :1]).all()
+    again = make_masks({"RandomCells": given}, np.zeros(shape, np.uint8))
+    np.testing.assert_array_equal(dense, again.dense(0, len(again)))
+
+
+def test_random_cells_differ_by_seed_and_keep_their_share() -> None:
+    one, other = (
+        make_masks({"RandomCells": {"n": 200, "s": [4, 4], "p1": 0.3, "seed": seed}}, np.zeros((40, 40))).dense(0, 200)
+        for seed in (0, 1)
+    )
+    assert (one != other).any()
+    assert one.mean() == pytest.approx(0.3, abs=0.02)
+    assert one.std(axis=0).min() > 0

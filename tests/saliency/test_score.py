@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.files import save
 from helpers.project import BUNDLED
 from helpers.scores import IMAGE, PERTURBERS, outputs
 from safetensors.numpy import save_file
@@ -14,11 +15,11 @@ from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.policy_file import read_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
-from searchlight.saliency import plugins
+from searchlight.saliency import plugins, scorers
 from searchlight.saliency.masks import make_masks
 from searchlight.saliency.perturb import perturb_block
-from searchlight.saliency.score import make_scorer, score_block
-from searchlight.store.zarr import load
+from searchlight.saliency.score import make_scorers, score_block
+from searchlight.store.zarr import Variable, load
 from xaitk_saliency import GenerateClassifierConfidenceSaliency
 
 # Perturbers for networks, on their 80x80 observation.
@@ -63,11 +64,67 @@ def test_map_of_network_that_ignores_input_is_zero(
             assert not maps.read(name).any()
 
 
+@pytest.mark.parametrize("scorer", ["OcclusionScoring", "RISE", "LIME"])
+def test_signed_map_of_one_output_has_the_unsigned_map_as_its_size(scorer: str) -> None:
+    perturber = {"RandomCells": {"n": 40, "s": [6, 5]}} if scorer == "LIME" else PERTURBERS["window"]
+    masks = make_masks(perturber, IMAGE)
+    reference, perturbed = outputs(masks, 3, 1, 4, 1.0)
+    spec = plugins.check("scorer", scorer)
+    signed, unsigned = make_scorers(spec, masks, signed=True), make_scorers(spec, masks)
+    for with_sign, without in zip(signed, unsigned, strict=True):
+        maps = with_sign(reference, perturbed)
+        assert maps.min() < 0 < maps.max()
+        np.testing.assert_array_equal(np.abs(maps), without(reference, perturbed))
+
+
+@pytest.mark.parametrize("scorer", ["OcclusionScoring", "RISE", "LIME"])
+def test_signed_map_is_positive_where_what_is_hidden_raises_the_output(scorer: str) -> None:
+    perturber = {"RandomCells": {"n": 80, "s": [6, 5]}} if scorer == "LIME" else PERTURBERS["window"]
+    masks = make_masks(perturber, IMAGE)
+    kept = masks.dense(0, len(masks))[None, ..., None]
+    # The upper left corner raises the output, the lower right one lowers it.
+    perturbed = 2 + 3 * kept[:, :, :4, :4].mean(axis=(2, 3)) - kept[:, :, -4:, -4:].mean(axis=(2, 3))
+    score = make_scorers(plugins.check("scorer", scorer), masks, signed=True)
+    (found,) = score.critic(np.full((1, 1), 4, np.float32), perturbed.astype(np.float32))
+    assert found[1, 1] > 0.5 * found.max() > 0
+    assert found[-2, -2] < 0.5 * found.min() < 0
+
+
+@pytest.mark.parametrize("scorer", ["SARFA", "KL", "TotalVariation"])
+def test_q_values_want_a_temperature(scorer: str, tmp_path: Path, policy_path: Path, episode_path: Path) -> None:
+    spec = {"space": "observation", "stack": "all", "perturber": NETWORK_MASKS["window"], "fill": 1, "memory_lag": 0}
+    perturb_block(policy_path, episode_path, tmp_path / "responses", perturbation=spec, block=0, block_size=2)
+    output = scorers.told({scorer: {}}, "OUTPUT")
+    score_block(tmp_path / "responses", tmp_path / "logits", scorer={scorer: {}}, compares=output, temperature=9)
+    with load(tmp_path / "responses") as store:
+        new_names = {"logits": "q_values", "reference_logits": "reference_q_values"}
+        variables = {
+            new_names.get(name, name): Variable(store.dimensions(name), store.read(name)) for name in store.names()
+        }
+        save(tmp_path / "of_q", variables, {**store.attributes, "output": "q_values"})
+    with pytest.raises(SearchlightError, match=f"^temperature: missing for the {output} of a network of Q-values"):
+        score_block(tmp_path / "of_q", tmp_path / "none", scorer={scorer: {}}, compares=output)
+    assert not (tmp_path / "none").exists()
+    for temperature in (1, 9):
+        score_block(
+            tmp_path / "of_q",
+            tmp_path / f"{temperature}",
+            scorer={scorer: {}},
+            compares=output,
+            temperature=temperature,
+        )
+    with load(tmp_path / "logits") as logits, load(tmp_path / "1") as one, load(tmp_path / "9") as nine:
+        np.testing.assert_array_equal(one.read("actor"), logits.read("actor"))
+        assert one.read("actor").max() > nine.read("actor").max() > 0
+        assert "at temperature 9" in nine.attributes["compared"]
+        assert "temperature" not in logits.attributes["compared"]
+
+
 @pytest.mark.parametrize("shape", [(24, 19), (3, 20, 24), (480,), (1, 1, 24, 20), (0, 24, 20)], ids=str)
 def test_plugin_map_of_wrong_size_is_one_line(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shaped, "shape", shape)
     masks = make_masks(PERTURBERS["window"], IMAGE)
-    score = make_scorer({"Shaped": {}}, masks)
+    score = make_scorers({"Shaped": {}}, masks).actor
     with pytest.raises(SearchlightError) as caught:
         score(*outputs(masks, 1, 3, 1, 1.0))
     expected = f"Shaped: found a map of the shape {shape}, allowed: (24, 20) or (1 or more, 24, 20)"
@@ -91,7 +148,7 @@ def test_other_scorers_run_through_xaitk_interface() -> None:
     spec = plugins.check("scorer", {"LargestHidden": {"power": 2.0}})
     masks = make_masks(PERTURBERS["window"], IMAGE)
     reference, perturbed = outputs(masks, 2, 3, 1, 1.0)
-    maps = make_scorer(spec, masks)(reference, perturbed)
+    maps = make_scorers(spec, masks).actor(reference, perturbed)
     dense = masks.dense(0, len(masks))
     expected = LargestHidden(2.0)(reference[1], perturbed[1], dense).sum(axis=0)
     np.testing.assert_allclose(maps[1], expected, rtol=1e-6)

@@ -304,6 +304,22 @@ CONFIG: dict[str, Edit] = {
     "scorer": Edit(
         {"score": 3, "collect": 2, "render": 2, "page": 2}, {"methods/occlusion/scorer": "SquaredDifference"}
     ),
+    "output": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2},
+        {"methods/occlusion/output": "chosen_action"},
+        bundle="methods",
+        why="the responses hold what all outputs are made from",
+    ),
+    "output: as it is without the key": Edit({}, {"methods/greydanus/output": "logits"}, bundle="methods"),
+    "temperature": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2},
+        {"methods/occlusion/output": "probabilities", "methods/occlusion/temperature": 0.5},
+    ),
+    "signed": Edit(
+        {"score": 3, "collect": 2, "render": 2, "page": 2},
+        {"methods/occlusion/output": "chosen_action", "methods/occlusion/signed": True},
+        bundle="methods",
+    ),
     "two scorers swapped": Edit(
         FROM_SCORE, {"methods/occlusion/scorer": "SquaredDifference", "methods/greydanus/scorer": "OcclusionScoring"}
     ),
@@ -390,6 +406,8 @@ CONFIG: dict[str, Edit] = {
     "highlight of the notebook's style": Edit(FROM_RENDER, {"video/highlight": "#00ff00", "video/style": "notebook"}),
     "actor": Edit(FROM_RENDER, {"video/actor": "#00ff00"}),
     "critic": Edit(FROM_RENDER, {"video/critic": "#00ff00"}),
+    "raises": Edit(FROM_RENDER, {"video/raises": "#00ff00"}, why="a method may be signed", bundle="blocks"),
+    "lowers": Edit(FROM_RENDER, {"video/lowers": "#00ff00"}),
     "two colours swapped": Edit(FROM_RENDER, {"video/actor": "#ff2020", "video/critic": "#3060ff"}, bundle="clips"),
 }
 

@@ -166,7 +166,7 @@ rule page:
             methods=setting("clips/{clip}/methods"),
             gains=setting("methods/{method}/gain"),
             fps=setting("clips/{clip}/fps"),
-            colours={"actor": settings.video.actor, "critic": settings.video.critic},
+            colours=settings.video.model_dump(include={"actor", "critic", "raises", "lowers"}),
         ),
     script:
         "../../scripts/page.py"

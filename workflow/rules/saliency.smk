@@ -70,6 +70,13 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        **tracked("score", after=["perturb"], scorer=setting("methods/{method}/scorer")),
+        **tracked(
+            "score",
+            after=["perturb"],
+            scorer=setting("methods/{method}/scorer"),
+            compares=setting("methods/{method}/output"),
+            temperature=setting("methods/{method}/temperature"),
+            signed=setting("methods/{method}/signed"),
+        ),
     script:
         "../../scripts/score.py"

@@ -20,7 +20,17 @@ RUN_FRAMES = 4 * CHUNK_FRAMES
 
 
 # Attributes of the saliency stores that a clip keeps.
-DETAILS = ("perturbation", "hidden_by", "unchanged_because", "scorer", "caution", "coverage")
+DETAILS = (
+    "perturbation",
+    "hidden_by",
+    "unchanged_because",
+    "scorer",
+    "caution",
+    "coverage",
+    "compares",
+    "compared",
+    "signed",
+)
 
 
 def collect_clip(
@@ -43,13 +53,14 @@ def collect_clip(
             episode's recorded arrays, ``score`` (sum of rewards before each decision), ``effective_masks`` (number of
             masks that change the agent's observation), and the scaled maps ``actor`` and ``critic``. Maps lie on the
             screen's pixels (y, x), or on the observation's (observation_y, observation_x), whose coordinates are
-            screen positions in pixels. ``actor_peak`` and ``critic_peak`` are the largest values of the unscaled maps.
-            The attribute ``coverage`` is the fraction of the agent's pixels that at least one mask hides. The
-            attribute ``seen`` is the top, bottom, left and right of the part of the screen that the agent sees.
+            screen positions in pixels. ``actor_peak`` and ``critic_peak`` are the largest absolute values of the
+            unscaled maps. The attribute ``coverage`` is the fraction of the agent's pixels that at least one mask
+            hides. The attribute ``seen`` is the top, bottom, left and right of the part of the screen that the agent
+            sees.
         clip: name of the clip in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
         method: name of the method in the config.
-        scale: divisor of the maps: the maximum of the ``frame`` or of the ``clip``, or ``none``.
+        scale: divisor of the maps: the largest absolute value of the ``frame`` or of the ``clip``, or ``none``.
         notice: called with one line for each limit of the maps that a user may overlook.
 
     Raises:
@@ -65,7 +76,7 @@ def collect_clip(
             raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
         writer = stack.enter_context(create(output))
         size = blocks[0].shape("actor")[1:]
-        space = blocks[0].attributes["perturbation"]["space"]
+        space, signed = blocks[0].attributes["perturbation"]["space"], blocks[0].attributes["signed"]
         dimensions = ("y", "x") if space == "screen" else ("observation_y", "observation_x")
 
         peaks = {layer: np.concatenate([*_rows(blocks, f"{layer}_peak", wanted)]) for layer in MAPS}
@@ -76,7 +87,7 @@ def collect_clip(
                 size,
                 np.float32,
                 (CHUNK_FRAMES, *size),
-                {"long_name": f"saliency of the {layer}", "scale": scale},
+                {"long_name": f"{'signed ' if signed else ''}saliency of the {layer}", "scale": scale},
             )
             for maps in _rows(blocks, layer, wanted):
                 array.append(_divided(maps, scale, peaks[layer].max()))
@@ -134,7 +145,7 @@ def _rows(blocks: Sequence[Reader], name: str, wanted: range) -> Iterator[np.nda
 def _divided(maps: np.ndarray, scale: str, largest_of_clip: np.float32) -> np.ndarray:
     if scale == "none":
         return maps
-    largest = maps.max(axis=(1, 2), keepdims=True) if scale == "frame" else largest_of_clip
+    largest = np.abs(maps).max(axis=(1, 2), keepdims=True) if scale == "frame" else largest_of_clip
     return maps / np.where(largest == 0, np.float32(1), largest)
 
 

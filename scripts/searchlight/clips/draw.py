@@ -2,7 +2,7 @@
 
 There are two styles. ``spotlight`` dims the screen except where a map is bright. Around bright areas, it adds a glow in
 the colour of the actor or the critic. ``notebook`` adds a colour to the screen, with saturation (in the XAITK notebook,
-bright pixels overflow to dark ones).
+bright pixels overflow to dark ones). Signed maps have two colours, for what raises and what lowers the output.
 
 Every pixel of the screen becomes a square of ``zoom`` pixels. A strip above shows the step, score, value and action.
 For each map, it shows the largest saliency of the frame, as a share of the largest in the clip.
@@ -49,6 +49,8 @@ class Style:
     actor: str
     critic: str
     highlight: str = ""  # colour of the notebook style
+    raises: str = ""  # colours of signed maps
+    lowers: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,44 @@ def draw_layers(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray, style:
         }
         layers = {layer: spotlight(frame, [one]) for layer, one in lights.items()}
         layers["both"] = spotlight(frame, [*lights.values()])
-    gap = np.zeros((len(frame), GAP, 3), np.uint8)
-    layers["side-by-side"] = np.concatenate([layers["actor"], gap, layers["critic"]], axis=1)
-    return layers
+    return _with_side_by_side(layers)
+
+
+def draw_signed_layers(
+    frame: np.ndarray,
+    actor: tuple[np.ndarray, np.ndarray],
+    critic: tuple[np.ndarray, np.ndarray],
+    style: Style,
+) -> dict[str, np.ndarray]:
+    """Return a picture of each of ``LAYERS``, as ``draw_layers`` does, for signed maps.
+
+    The actor's and the critic's own pictures have a colour for each sign. The picture of both has the colours of the
+    actor and the critic, and leaves the signs out, because four colours in one picture cannot be read.
+
+    Args:
+        frame: (height, width, 3) uint8.
+        actor: what raises and what lowers the actor's output, maps on the screen, (height, width) in 0..1 each.
+        critic: what raises and what lowers the value, likewise.
+        style: colours and opacity.
+    """
+    both = draw_layers(frame, np.maximum(*actor), np.maximum(*critic), style)["both"]
+    actor_picture, critic_picture = (_in_two_colours(frame, *maps, style) for maps in (actor, critic))
+    return _with_side_by_side({"actor": actor_picture, "critic": critic_picture, "both": both})
+
+
+def _in_two_colours(frame: np.ndarray, raising: np.ndarray, lowering: np.ndarray, style: Style) -> np.ndarray:
+    maps = (raising, style.raises), (lowering, style.lowers)
+    if style.style == "spotlight":
+        return spotlight(frame, [light(frame, saliency, colour, style.opacity) for saliency, colour in maps])
+    for saliency, colour in maps:
+        frame = highlight(frame, saliency, colour, style.opacity)
+    return frame
+
+
+def _with_side_by_side(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return pictures with that of the actor beside the critic."""
+    gap = np.zeros((len(layers["actor"]), GAP, 3), np.uint8)
+    return {**layers, "side-by-side": np.concatenate([layers["actor"], gap, layers["critic"]], axis=1)}
 
 
 def compose(panel: np.ndarray, caption: Caption, labels: Sequence[str], zoom: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from searchlight.clips.draw import Caption, Style, compose, draw_layers, on_screen
+from searchlight.clips.draw import Caption, Style, compose, draw_layers, draw_signed_layers, on_screen
 from searchlight.clips.encode import Encoder
 from searchlight.config.views import LAYERS
 from searchlight.store.blocks import frames_of_clip, runs, scores_before
@@ -45,19 +45,25 @@ def render_method(
         def shown(saliency: np.ndarray) -> np.ndarray:
             return on_screen(saliency, (height, width), clip.attributes["seen"], gain, style.gamma)
 
+        def pictures(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray) -> dict[str, np.ndarray]:
+            if not signed:
+                return draw_layers(frame, shown(actor), shown(critic), style)
+            return draw_signed_layers(frame, (shown(actor), shown(-actor)), (shown(critic), shown(-critic)), style)
+
+        signed = clip.attributes["signed"]
         scores, steps = clip.read("score"), clip.read("time")
         shares = {layer: _shares(clip.read(f"{layer}_peak")) for layer in ("actor", "critic")}
         for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])
             drawn = [
-                draw_layers(frame, shown(actor_map), shown(critic_map), style)
+                pictures(frame, actor_map, critic_map)
                 for frame, actor_map, critic_map in zip(frames, actor, critic, strict=True)
             ]
             # Each encoder takes a whole run of frames, so that its data stays in the processor's cache.
             for layer, encoder in encoders.items():
                 for index, (panels, caption) in enumerate(zip(drawn, captions, strict=True), start=rows.start):
-                    labels = _labels(layer, {name: share[index] for name, share in shares.items()})
+                    labels = _labels(layer, {name: share[index] for name, share in shares.items()}, signed)
                     encoder.add(compose(panels[layer], caption, labels, style.zoom))
 
 
@@ -66,9 +72,12 @@ def _shares(peaks: np.ndarray) -> np.ndarray:
     return peaks / (peaks.max() or 1)
 
 
-def _labels(layer: str, shares: Mapping[str, float]) -> list[str]:
-    """Return the texts on the right of each part of a video's strip."""
-    texts = {name: f"{name} {'<1' if 0 < share < 0.01 else round(100 * share)} %" for name, share in shares.items()}
+def _labels(layer: str, shares: Mapping[str, float], signed: bool) -> list[str]:
+    """Return the texts on the right of each part of a video's strip; ± says that maps have a sign."""
+    sign = "± " if signed else ""
+    texts = {
+        name: f"{name} {sign}{'<1' if 0 < share < 0.01 else round(100 * share)} %" for name, share in shares.items()
+    }
     return {"both": ["  ".join(texts.values())], "side-by-side": list(texts.values())}.get(layer) or [texts[layer]]
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import InitErrorDetails
 
+from searchlight.agents import networks
 from searchlight.config.messages import mistake
 from searchlight.config.names import repeated_end
+from searchlight.config.outputs import OF_PROBABILITIES
 from searchlight.config.playable import LEVEL, largest_fps, largest_zoom
+from searchlight.saliency.scorers import told
 
 if TYPE_CHECKING:
     from searchlight.config.models import Config
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 def mistakes(config: Config) -> Iterator[InitErrorDetails]:
     """Yield all mistakes between the tables."""
     yield from _unknown_names(config)
+    yield from _unfit_methods(config)
     yield from _conflicting_families(config)
     yield from _names_like_loops(config)
     yield from _unplayable_videos(config)
@@ -36,6 +40,30 @@ def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
         for name in family.methods:
             if name not in config.methods:
                 yield mistake(("clips", key, "methods"), repr(name), ", ".join(config.methods))
+
+
+def _unfit_methods(config: Config) -> Iterator[InitErrorDetails]:
+    """Yield scorers that do not take their masks, and probabilities of Q-networks without a temperature."""
+    for key, method in config.methods.items():
+        perturbation, perturbers = config.perturbations.get(method.perturbation), told(method.scorer, "PERTURBERS")
+        if perturbation is not None and perturbers is not None:
+            (perturber,) = perturbation.perturber
+            if perturber not in perturbers:
+                (scorer,) = method.scorer
+                found = f"{scorer} with the perturber {perturber} of perturbations.{method.perturbation}"
+                yield mistake(("methods", key, "scorer"), found, f"with {', '.join(perturbers)}")
+        if method.output in OF_PROBABILITIES and method.temperature is None:
+            agents = (agent for family in config.clips.values() if key in family.methods for agent in family.agents)
+            q_network = next((agent for agent in agents if _gives_q_values(config, agent)), None)
+            if q_network is not None:
+                found = f"none with the output '{method.output}' of agents.{q_network}, a Q-network"
+                yield mistake(("methods", key, "temperature"), found, "a number greater than 0")
+
+
+def _gives_q_values(config: Config, agent: str) -> bool:
+    """Return whether an agent's network is one that the config names and that gives Q-values."""
+    network = config.agents[agent].network if agent in config.agents else None
+    return network is not None and networks.is_q_network(network)
 
 
 def _conflicting_families(config: Config) -> Iterator[InitErrorDetails]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -26,12 +26,13 @@ from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as worlds
 from searchlight.config import checkpoints, consistency, environments, names, playable
 from searchlight.config.allowed import Allowed
-from searchlight.config.arguments import Float, Int, Probability, Table
+from searchlight.config.arguments import Bool, Float, Int, PositiveFloat, Probability, Table
 from searchlight.config.families import Clip, ClipFamily
 from searchlight.config.messages import lines, mistake, refuse
 from searchlight.config.names import Name
+from searchlight.config.outputs import OF_PROBABILITIES, Output
 from searchlight.errors import SearchlightError
-from searchlight.saliency import fills, plugins
+from searchlight.saliency import fills, plugins, scorers
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Allowed("#rrggbb")]
 Digest = Annotated[
@@ -207,6 +208,35 @@ class Perturbation(Table):
     )
 
 
+def _output(output: Output | None, info: ValidationInfo) -> Output:
+    """Return the output that a method compares: as given, or the scorer's own, or ``logits``."""
+    scorer = info.data.get("scorer")
+    own: Output | None = None if scorer is None else scorers.told(scorer, "OUTPUT")
+    if output is not None and own is not None and output != own:
+        raise ValueError(f"found '{output}', allowed: {own}, which {next(iter(scorer or {}))} compares, or no output")
+    return output or own or "logits"
+
+
+def _temperature(temperature: float | None, info: ValidationInfo) -> float | None:
+    if temperature is not None and (output := info.data.get("output")) not in (None, *OF_PROBABILITIES):
+        raise ValueError(f"found {temperature:g} with the output '{output}', allowed: with {_either(OF_PROBABILITIES)}")
+    return temperature
+
+
+def _signed(signed: bool, info: ValidationInfo) -> bool:
+    scorer, output = info.data.get("scorer"), info.data.get("output")
+    if signed and scorer is not None and not scorers.told(scorer, "SIGNED"):
+        allowed = _either(scorers.signed_ones())
+        raise ValueError(f"found true with the scorer {next(iter(scorer))}, allowed: with {allowed}")
+    if signed and output not in (None, "chosen_action"):
+        raise ValueError(f"found true with the output '{output}', allowed: with chosen_action")
+    return signed
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 class Method(Table):
     """How the responses to a perturbation become a saliency map."""
 
@@ -214,6 +244,24 @@ class Method(Table):
     scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
         description="How the outputs become a map: a [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
+    )
+    output: Annotated[Output | None, AfterValidator(_output)] = Field(
+        None,
+        validate_default=True,
+        description="What of the network's answer the actor's map compares. `logits`: logits or Q-values as they are; "
+        "`log_probabilities` or `probabilities` of all actions; `advantages`: logits or Q-values less their mean; "
+        "`chosen_action`: that with the highest unperturbed output (also where actions are sampled), its "
+        "log-probability, or of Q-networks its advantage. Without it: the scorer's own, or else `logits`.",
+    )
+    temperature: Annotated[PositiveFloat | None, AfterValidator(_temperature)] = Field(
+        None,
+        description="Q-networks have probabilities only by this: the softmax of the Q-values divided by it. Needed "
+        "where probabilities of one are compared. A policy's own probabilities stay as they are.",
+    )
+    signed: Annotated[Bool, AfterValidator(_signed)] = Field(
+        False,
+        description="Keep the map's sign: what raises and what lowers the chosen action, and the value, in two "
+        "colours. For a scorer that has a sign, with `output: chosen_action`.",
     )
     scale: Literal["frame", "clip", "none"] = Field(
         "frame", description="Divide each map by its own maximum, all by the clip's, or leave them as they are."
@@ -263,6 +311,8 @@ class Video(Table):
         "#648fff", description="Colour of the actor; in the notebook's style, only where both are in one frame."
     )
     critic: Colour = Field("#ffb000", description="Colour of the critic, likewise.")
+    raises: Colour = Field("#fe6100", description="Colour of what raises the output, in maps of `signed` methods.")
+    lowers: Colour = Field("#00b4ff", description="Colour of what lowers it.")
 
     def look(self) -> dict[str, Any]:
         """Return the settings that the style uses, in plain types."""

@@ -167,7 +167,15 @@ _SCORERS = """\
 ## Scorers
 
 How the outputs under all masks become a map. Any other `GenerateClassifierConfidenceSaliency` plug-in of xaitk-saliency
-that is installed is found by its name too."""
+that is installed is found by its name too.
+
+`output` of a method says what is compared; `SARFA`, `TotalVariation` and `KL` compare probabilities and nothing else.
+To change it, or the scorer, scores the stored responses again: the network does not run.
+
+With `signed: true`, the maps of `OcclusionScoring`, `RISE` and `LIME` keep their sign. Where a map is positive, what
+was hidden raises the chosen action's chance (of Q-networks, its advantage), or the value. Videos show this in
+`video.raises` and the opposite in `video.lowers`. Where actor and critic are in one frame, they show how strong it is,
+not its sign."""
 
 
 _BLOCK_SIZE = """\

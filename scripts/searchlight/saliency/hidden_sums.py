@@ -73,6 +73,16 @@ class HiddenSums:
         stop = min(start + DENSE_MASKS, len(self._masks))
         return 1.0 - self._masks.dense(start, stop).reshape(stop - start, -1).astype(np.float64)
 
+    def hides(self) -> np.ndarray:
+        """Return which masks hide which pixels, fully or in part, (mask, height, width) bool."""
+        starts = range(0, len(self._masks), DENSE_MASKS)
+        return np.concatenate([self._masks.dense(at, min(at + DENSE_MASKS, len(self._masks))) < 1 for at in starts])
+
+    @property
+    def pixel_of_cell(self) -> np.ndarray:
+        """Index of the first pixel of each cell, (cell,), in an image of one row."""
+        return np.unique(self._cell_of_pixel, return_index=True)[1]
+
     def on_pixels(self, cells: np.ndarray) -> np.ndarray:
         """Return maps of cells, (…, cell), as maps of pixels, (…, height, width)."""
         return cells[..., self._cell_of_pixel].reshape(*cells.shape[:-1], *self._masks.shape)

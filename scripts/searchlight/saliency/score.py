@@ -4,27 +4,40 @@ The scorers in ``searchlight.saliency.scorers`` are computed for all outputs at 
 xaitk-saliency runs through xaitk's interface.
 
 As in the XAITK notebook, an actor map is the sum of the absolute maps of the actor's outputs. A critic map is the
-absolute map of the critic's one output. A map without signal is all zeros.
+absolute map of the critic's one output. Signed maps are those of one output, of the chosen action or of the value, as
+they are. A map without signal is all zeros.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from searchlight import registry
 from searchlight.agents import preprocessings
+from searchlight.config.outputs import Output
 from searchlight.errors import SearchlightError
-from searchlight.saliency import plugins, scorers
+from searchlight.saliency import outputs, plugins, scorers
 from searchlight.saliency.hidden_sums import HiddenSums
 from searchlight.saliency.masks import Masks, masks_of
 from searchlight.store.blocks import runs
 from searchlight.store.zarr import CHUNK_FRAMES, create, load
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Scorers(NamedTuple):
+    """Functions that make maps of the actor and of the critic.
+
+    Each takes reference outputs (frame, output) and perturbed outputs (frame, mask, output), and returns one map a
+    frame, (frame, height, width) float32. The critic's one output is the value.
+    """
+
+    actor: Scorer
+    critic: Scorer
 
 
 def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer:
@@ -48,46 +61,66 @@ def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer
     return score
 
 
-def make_scorer(scorer: dict[str, dict[str, Any]], masks: Masks) -> Scorer:
-    """Return a function that makes saliency maps.
+def make_scorers(scorer: dict[str, dict[str, Any]], masks: Masks, *, signed: bool = False) -> Scorers:
+    """Return the functions that make saliency maps.
 
     Args:
         scorer: ``{NAME: {argument: value}}`` as ``searchlight.saliency.plugins.check`` returns it.
         masks: masks of the perturbation.
+        signed: whether maps keep their sign. The scorer must have one, and the outputs must be one.
 
     Returns:
-        A function of reference outputs (frame, output) and perturbed outputs (frame, mask, output) that returns one
-        map a frame, (frame, height, width) float32: the sum over outputs of the absolute maps.
+        Functions whose maps are the sums over outputs of the absolute maps, or if signed, the one output's map.
 
     Raises:
         SearchlightError: the plug-in cannot be built.
     """
     ((name, arguments),) = scorer.items()
     if registry.file_of(scorers.FOLDER, name) is None:
-        return _through_xaitk(masks, name, arguments)
+        through_xaitk = _through_xaitk(masks, name, arguments)
+        return Scorers(through_xaitk, through_xaitk)
     chosen, sums = registry.choose(scorers.FOLDER, scorer), HiddenSums(masks)
 
-    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-        cells = np.abs(chosen.module.maps(sums, reference, perturbed, chosen.arguments)).sum(axis=1)
-        return sums.on_pixels(cells.astype(np.float32))
+    def made_by(function: Callable[..., np.ndarray]) -> Scorer:
+        def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+            each = function(sums, reference, perturbed, chosen.arguments)
+            cells = each[:, 0] if signed else np.abs(each).sum(axis=1)
+            return sums.on_pixels(cells.astype(np.float32))
 
-    return score
+        return score
+
+    of_actor = chosen.module.maps
+    return Scorers(made_by(of_actor), made_by(chosen.get("critic_maps", of_actor)))
 
 
-def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[str, dict[str, Any]]) -> None:
+def score_block(
+    responses_path: str | Path,
+    output: str | Path,
+    *,
+    scorer: dict[str, dict[str, Any]],
+    compares: Output = "logits",
+    temperature: float | None = None,
+    signed: bool = False,
+) -> None:
     """Write the saliency maps of one block.
 
     Args:
         responses_path: store written by ``searchlight.saliency.perturb``.
         output: path of the store to write. ``actor`` and ``critic`` (time, y, x) float32 are the unscaled maps, of
-            the perturbed image's size. ``actor_peak`` and ``critic_peak`` (time,) float32 are their largest values.
+            the perturbed image's size. ``actor_peak`` and ``critic_peak`` (time,) float32 are their largest absolute
+            values.
             ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the fraction
             of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's ``CAUTION``,
-            if it has one.
+            if it has one. The attribute ``compares`` is the output that was compared, ``compared`` is that in words,
+            and ``signed`` says whether maps have a sign.
         scorer: scorer of the config.
+        compares: what of the network's answer the actor's maps are made from, ``output`` of the method.
+        temperature: divisor of Q-values that makes them logits; None without probabilities of Q-networks.
+        signed: whether maps keep their sign: positive where what was hidden raises the output.
 
     Raises:
-        SearchlightError: a plug-in cannot be built, or its masks or maps are invalid.
+        SearchlightError: the network does not have this output, a plug-in cannot be built, or its masks or maps are
+            invalid.
     """
     with load(responses_path) as responses, create(output) as writer:
         perturbation = responses.attributes["perturbation"]
@@ -95,24 +128,24 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             responses.attributes["preprocessing"], tuple(responses.attributes["screen"])
         )
         masks = masks_of(perturbation, preprocessing)
-        score = make_scorer(scorer, masks)
         given, length = responses.attributes["output"], responses.shape("time")[0]
+        outputs.check(given, compares, temperature)
+        score = make_scorers(scorer, masks, signed=signed)
         arrays = {
             name: writer.array(name, ("time", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
             for name in ("actor", "critic")
         }
         peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in arrays}
         for rows in runs(0, length, CHUNK_FRAMES):
-            outputs, value = responses.read(given, rows), responses.read("value", rows)
-            reference = responses.read(f"reference_{given}", rows)
-            reference_value = responses.read("reference_value", rows)
+            answers = responses.read(f"reference_{given}", rows), responses.read(given, rows)
+            values = responses.read("reference_value", rows)[:, None], responses.read("value", rows)[..., None]
             maps = {
-                "actor": score(reference, outputs),
-                "critic": score(reference_value[:, None], value[..., None]),
+                "actor": score.actor(*outputs.compared(*answers, given, compares, temperature)),
+                "critic": score.critic(*values),
             }
             for name, array in arrays.items():
                 array.append(maps[name])
-                peaks[name].append(maps[name].max(axis=(1, 2)))
+                peaks[name].append(np.abs(maps[name]).max(axis=(1, 2)))
         for name in ("effective_masks", "time"):
             array = writer.array(name, ("time",), (), np.int64, (length,), responses.about(name))
             array.append(responses.read(name))
@@ -120,5 +153,11 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
         covered = masks.covered
         if perturbation["space"] == "screen":
             covered = covered[top:bottom, left:right]
-        about = {"scorer": scorer, "coverage": float(covered.mean())}
+        about = {
+            "scorer": scorer,
+            "coverage": float(covered.mean()),
+            "compares": compares,
+            "compared": outputs.described(given, compares, temperature),
+            "signed": signed,
+        }
         writer.attributes({**responses.attributes, **about, **scorers.caution(scorer)})

@@ -8,9 +8,9 @@ A member has:
 - ``build(tensors, arguments, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a
   ``SearchlightError`` that names the tensor that does not fit.
 
-A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors, and ``asked(facts)``:
-those that the config must say then, with the reason. Members import torch
-inside functions, because the check of a config imports the members that it names with arguments.
+A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors; ``asked(facts)``: those
+that the config must say then, with the reason; and ``Q_NETWORK``, if it gives Q-values in place of logits. Members
+import torch inside functions, because the check of a config imports the members that it names with arguments.
 
 A config may also name a class of a user's own file (``searchlight.agents.networks._own``).
 """
@@ -60,6 +60,13 @@ def module_of(spec: Any) -> Path | None:
     if isinstance(spec, Mapping) and spec.get("module") is not None:
         return Path(str(spec["module"])).expanduser()
     return None
+
+
+def is_q_network(spec: Spec) -> bool:
+    """Return whether a network of the config is a member that gives Q-values; False for a user's own file."""
+    return module_of(spec) is None and getattr(
+        registry.load(FOLDER, registry.name_and_value(spec)[0]), "Q_NETWORK", False
+    )
 
 
 def files_of(spec: Spec | None) -> list[str | Path] | None:

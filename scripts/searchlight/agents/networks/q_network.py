@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from searchlight.agents.networks._q_values import QNetwork
 
+Q_NETWORK = True
 TENSORS = (
     "q_network: convolutions and dense layers (q_net.features_extractor.cnn.0, network.0 or conv.0, …), the last one "
     "for the values of the actions, or two heads, A and V"

@@ -46,7 +46,8 @@ def write_page(
         methods: names of the methods in the config.
         gains: factor of each method's maps in the videos.
         fps: frames per second of the videos.
-        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` in the layer that shows both.
+        colours: ``#rrggbb`` of the ``actor`` and the ``critic`` in the layer that shows both; and of what ``raises``
+            and what ``lowers`` the output in signed maps.
     """
     pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
     with load(clip_paths[0]) as store:
@@ -115,6 +116,8 @@ def _about(path: str | Path) -> dict[str, Any]:
             "fill": store.attributes["hidden_by"],
             "space": perturbation["space"],
             "scorer": next(iter(store.attributes["scorer"])),
+            "compared": store.attributes["compared"],
+            "signed": store.attributes["signed"],
             "scale": store.attributes["scale"],
         }
 

@@ -7,6 +7,7 @@ from searchlight.lazy import numpy as np
 from searchlight.saliency.hidden_sums import HiddenSums, over_own_maximum
 
 NAME = "OcclusionScoring"
+SIGNED = True
 
 
 class Arguments(Table):

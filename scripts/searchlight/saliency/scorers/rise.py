@@ -7,6 +7,7 @@ from searchlight.lazy import numpy as np
 from searchlight.saliency.hidden_sums import HiddenSums, changes_of
 
 NAME = "RISE"
+SIGNED = True
 
 
 class Arguments(Table):

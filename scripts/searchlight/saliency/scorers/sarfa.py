@@ -1,0 +1,47 @@
+"""SARFA: specific and relevant feature attribution (Puri et al., ICLR 2020, arXiv 1912.12191)."""
+
+from __future__ import annotations
+
+from searchlight.config.arguments import Table
+from searchlight.lazy import numpy as np
+from searchlight.saliency.hidden_sums import HiddenSums
+from searchlight.saliency.scorers._policies import half_squared_change, mean_over_masks
+from searchlight.saliency.scorers.kl import divergence
+
+NAME = "SARFA"
+OUTPUT = "log_probabilities"
+critic_maps = half_squared_change
+
+
+class Arguments(Table):
+    """What the chosen action, and it alone, depends on (Puri et al. 2020).
+
+    A mask counts if the probability of the action with the highest unperturbed output drops by dP > 0. It counts for
+    2 K dP / (K + dP), where K = 1 / (1 + KL), and KL says how far the chances of the other actions among themselves
+    moved, KL(unperturbed || perturbed). Masks that raise that probability count for nothing. Where the policy is nearly
+    certain, most maps are weak. With two actions, K is 1.
+
+    The critic's map is half the squared change of the value, as by `SquaredDifference`.
+    """
+
+
+def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """Return the scores of masks as a map, (frame, 1, cell), from log-probabilities."""
+    strengths = [scores(*frame) for frame in zip(reference, perturbed, strict=True)]
+    return mean_over_masks(sums, np.stack(strengths))
+
+
+def scores(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    """Return the score of each mask in one frame, (mask,) float64 in 0..1.
+
+    Args:
+        reference: (action,) float64, log-probabilities.
+        perturbed: (mask, action) float64, those under each mask.
+    """
+    chosen = reference.argmax()
+    drop = np.maximum(np.exp(reference[chosen]) - np.exp(perturbed[:, chosen]), 0)
+    # In logarithms, the others' shares are finite even if their probabilities are too small for a number.
+    others = [np.delete(logs, chosen, axis=-1) for logs in (reference, perturbed)]
+    shares = [logs - np.logaddexp.reduce(logs, axis=-1, keepdims=True) for logs in others]
+    kept = 1 / (1 + divergence(*shares))
+    return 2 * kept * drop / (kept + drop)
