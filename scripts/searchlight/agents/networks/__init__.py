@@ -8,9 +8,9 @@ A member has:
 - ``build(tensors, arguments, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a
   ``SearchlightError`` that names the tensor that does not fit.
 
-A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors; ``asked(facts)``: those
-that the config must say then, with the reason; and ``Q_NETWORK``, if it gives Q-values in place of logits. Members
-import torch inside functions, because the check of a config imports the members that it names with arguments.
+A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors; ``asked(facts)``:
+those that the config must say then, with the reason; and ``Q_NETWORK``, if it gives Q-values in place of logits.
+Members import torch inside functions, because the check of a config imports the members that it names with arguments.
 
 A config may also name a class of a user's own file (``searchlight.agents.networks._own``).
 """
