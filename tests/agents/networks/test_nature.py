@@ -11,7 +11,7 @@ import torch
 from helpers.agents import real_agent
 from helpers.networks import SB3, arrays, close, filled, policy_in, policy_of
 from helpers.sb3 import answers, new_agent, recurrent_answers, stacks, user_extractor
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from searchlight.agents.policy import is_factored
 from searchlight.errors import SearchlightError
@@ -270,6 +270,7 @@ def agents(draw: st.DrawFn) -> tuple[nn.Module, dict[str, Any], int]:
     for index, (kernel, stride, padding) in enumerate(zip(kernels, strides, paddings, strict=True)):
         layers += [nn.Conv2d(channels[index], channels[index + 1], kernel, stride, padding), nn.ReLU()]
         size = (size + 2 * padding - kernel) // stride + 1
+    assume(size > 0)
     layers.append(nn.Flatten())
     width = channels[-1] * size * size
     for dense in draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)):
