@@ -46,15 +46,11 @@ METHODS = ("occlusion", "greydanus")
 MAPS = {"occlusion": (SCREEN, 1, 0), "greydanus": (OBSERVATION, 0, 1)}
 ABOUT = {
     "occlusion": {
-        "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}},
-        "hidden_by": "fill 0",
-        "scorer": {"OcclusionScoring": {}},
+        "made_by": "SlidingWindow on the screen, fill 0, OcclusionScoring",
         "scale": "frame",
     },
     "greydanus": {
-        "perturbation": {"space": "observation", "perturber": {"SlidingRadial": {}}},
-        "hidden_by": "blur 3",
-        "scorer": {"SquaredDifference": {}},
+        "made_by": "SlidingRadial on the observation, blur 3, SquaredDifference",
         "scale": "clip",
     },
 }

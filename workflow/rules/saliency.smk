@@ -1,7 +1,7 @@
-# Saliency, block by block: the network's responses to perturbations, and the maps made from them.
+# Saliency, block by block: the network's responses to perturbations, the maps made from them, and maps of gradients.
 
 
-# Runs once an episode, for perturbations whose fill is what is usually there.
+# Runs once an episode, for methods that need what is usually there.
 rule background:
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
@@ -62,6 +62,8 @@ rule score:
         "results/logs/score/{agent}/seed-{seed}/{method}/{block}.log",
     benchmark:
         "results/benchmarks/score/{agent}/seed-{seed}/{method}/{block}.tsv"
+    wildcard_constraints:
+        method=any_of(name for name, one in settings.methods.items() if one.gradient is None),
     conda:
         "../../environment.yml"
     threads: 1
@@ -69,6 +71,38 @@ rule score:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        **tracked("score", after=["perturb"], scorer=setting("methods/{method}/scorer")),
+        **tracked("score", after=["perturb"], only_with="perturbation", scorer=setting("methods/{method}/scorer")),
     script:
         "../../scripts/score.py"
+
+
+rule differentiate:
+    input:
+        policy="results/agents/{agent}/policy.safetensors",
+        episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+        background=from_config("results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip"),
+    output:
+        "results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip",
+    log:
+        "results/logs/differentiate/{agent}/seed-{seed}/{method}/{block}.log",
+    benchmark:
+        "results/benchmarks/differentiate/{agent}/seed-{seed}/{method}/{block}.tsv"
+    wildcard_constraints:
+        method=any_of(name for name, one in settings.methods.items() if one.gradient is not None),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(15),
+    params:
+        **tracked(
+            "differentiate",
+            after=["rollout", "background"],
+            only_with="gradient",
+            gradient=setting("methods/{method}/gradient"),
+            of=setting("methods/{method}/of"),
+            block_size=settings.block_size,
+        ),
+    script:
+        "../../scripts/differentiate.py"

@@ -26,7 +26,7 @@ def mistakes(config: Config) -> Iterator[InitErrorDetails]:
 def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
     """Yield names of entries that do not exist."""
     for key, method in config.methods.items():
-        if method.perturbation not in config.perturbations:
+        if method.perturbation is not None and method.perturbation not in config.perturbations:
             allowed = ", ".join(config.perturbations)
             yield mistake(("methods", key, "perturbation"), repr(method.perturbation), allowed)
     for key, family in config.clips.items():

@@ -20,6 +20,7 @@ from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
 from searchlight.saliency import plugins, scorers
 from searchlight.saliency.hidden_sums import HiddenSums
+from searchlight.saliency.maps import MapsWriter
 from searchlight.saliency.masks import Masks, masks_of
 from searchlight.store.blocks import runs
 from searchlight.store.zarr import CHUNK_FRAMES, create, load
@@ -83,7 +84,7 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
             the perturbed image's size. ``actor_peak`` and ``critic_peak`` (time,) float32 are their largest values.
             ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the fraction
             of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's ``CAUTION``,
-            if it has one.
+            if it has one. The attribute ``made_by`` describes the method in words.
         scorer: scorer of the config.
 
     Raises:
@@ -97,22 +98,12 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
         masks = masks_of(perturbation, preprocessing)
         score = make_scorer(scorer, masks)
         given, length = responses.attributes["output"], responses.shape("time")[0]
-        arrays = {
-            name: writer.array(name, ("time", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
-            for name in ("actor", "critic")
-        }
-        peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in arrays}
+        maps = MapsWriter(writer, masks.shape, length)
         for rows in runs(0, length, CHUNK_FRAMES):
             outputs, value = responses.read(given, rows), responses.read("value", rows)
             reference = responses.read(f"reference_{given}", rows)
             reference_value = responses.read("reference_value", rows)
-            maps = {
-                "actor": score(reference, outputs),
-                "critic": score(reference_value[:, None], value[..., None]),
-            }
-            for name, array in arrays.items():
-                array.append(maps[name])
-                peaks[name].append(maps[name].max(axis=(1, 2)))
+            maps.append(score(reference, outputs), score(reference_value[:, None], value[..., None]))
         for name in ("effective_masks", "time"):
             array = writer.array(name, ("time",), (), np.int64, (length,), responses.about(name))
             array.append(responses.read(name))
@@ -120,5 +111,7 @@ def score_block(responses_path: str | Path, output: str | Path, *, scorer: dict[
         covered = masks.covered
         if perturbation["space"] == "screen":
             covered = covered[top:bottom, left:right]
-        about = {"scorer": scorer, "coverage": float(covered.mean())}
+        space, hidden_by = perturbation["space"], responses.attributes["hidden_by"]
+        made_by = f"{next(iter(perturbation['perturber']))} on the {space}, {hidden_by}, {next(iter(scorer))}"
+        about = {"scorer": scorer, "coverage": float(covered.mean()), "space": space, "made_by": made_by}
         writer.attributes({**responses.attributes, **about, **scorers.caution(scorer)})

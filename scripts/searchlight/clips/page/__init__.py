@@ -109,14 +109,7 @@ def _outputs(store: Reader) -> dict[str, Any]:
 
 def _about(path: str | Path) -> dict[str, Any]:
     with load(path) as store:
-        perturbation = store.attributes["perturbation"]
-        return {
-            "perturber": next(iter(perturbation["perturber"])),
-            "fill": store.attributes["hidden_by"],
-            "space": perturbation["space"],
-            "scorer": next(iter(store.attributes["scorer"])),
-            "scale": store.attributes["scale"],
-        }
+        return {"made_by": store.attributes["made_by"], "scale": store.attributes["scale"]}
 
 
 def _base64(path: str | Path) -> str:
