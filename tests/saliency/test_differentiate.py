@@ -21,10 +21,11 @@ from searchlight.errors import SearchlightError
 from searchlight.saliency import gradients
 from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.differentiate import differentiate_block
+from searchlight.saliency.gradients import integrated_gradients
 from searchlight.store.zarr import load
 
 STEPS = 24
-INTEGRATED = {"integrated_gradients": {"base": "background", "steps": 8}}
+INTEGRATED = {"integrated_gradients": {"base": "background", "steps": 4, "error": 0.2}}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_maps_are_restated_from_the_episode_s_store(
     folder: Path, tmp_path: Path, of: str, base: Any, time: int
 ) -> None:
     """By plain loops over the stack, the actions and the way from the base; at frame 1, two pictures are zeros."""
-    spec = {"integrated_gradients": {"base": base, "steps": 8}}
+    spec = {"integrated_gradients": {"base": base, "steps": 8, "error": 1e9}}
     found = of_pong(folder, tmp_path / "maps", spec, time, 1, of=of)
     policy, preprocessing = load_policy(folder / "policy"), preprocessings.build("sb3", (210, 160))
     with load(folder / "episode") as episode, load(folder / "background") as behind:
@@ -115,12 +116,30 @@ def test_memory_is_as_recorded(policy_path: Path, episode_path: Path, tmp_path: 
     assert found["time"].tolist() == [40, 41, 42, 43]
 
 
+@pytest.mark.parametrize("base", [0, {"blur": 3}], ids=str)
+def test_contributions_of_a_real_agent_sum_to_the_difference(
+    policy_path: Path, episode_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Any
+) -> None:
+    attributions, errors = integrated_gradients.attributions, []
+
+    def watched(scene: gradients.Scene, arguments: Any) -> torch.Tensor:
+        found = attributions(scene, arguments)
+        before, after = scene.explained.values(torch.stack([scene.base(), scene.observation]))
+        errors.append((found.sum(dim=(1, 2, 3)) / (after - before) - 1).abs())
+        return found
+
+    monkeypatch.setattr(integrated_gradients, "attributions", watched)
+    differentiate(policy_path, episode_path, tmp_path / "maps", {"integrated_gradients": {"base": base}}, 50, 2)
+    assert len(errors) == 2
+    assert torch.stack(errors).max() < 0.01
+
+
 def test_store_says_what_its_maps_are(folder: Path, tmp_path: Path) -> None:
     of_pong(folder, tmp_path / "maps", INTEGRATED, 0, 1, of="every_action")
     with load(tmp_path / "maps") as store:
         about = store.attributes
     assert about["made_by"] == (
-        "integrated_gradients from background 200, steps 8, of every action's advantage and of the value"
+        "integrated_gradients from background 200, error 0.2, of every action's advantage and of the value"
     )
     assert (about["space"], about["of"], about["gradient"]) == (
         "observation",

@@ -27,7 +27,8 @@ SPECS: dict[str, dict[str, Any]] = {
     "gradient": {},
     "gradient_x_input": {},
     "smoothgrad": {"sigma": 0.2, "samples": 5, "seed": 3},
-    "integrated_gradients": {"base": 0, "steps": 20},
+    # No step is halved with such an error.
+    "integrated_gradients": {"base": 0, "steps": 20, "error": 1e9},
 }
 
 
@@ -143,10 +144,15 @@ def test_integrated_gradients_sum_to_the_difference_from_the_base(kind: str) -> 
     policy, observation, memory = network(kind)
     base, actions = torch.full_like(observation, 0.3), list(range(policy.actions))
     explained = Explained(policy, memory, actions)
-    found = explain({"integrated_gradients": {"base": 0, "steps": 64}}, explained, observation, base)
-    with torch.no_grad():
-        before, after = explained(torch.stack([base, observation]))
-    assert (found.sum(dim=(1, 2, 3)) - (after - before)).abs().max() < 0.01 * (after - before).abs().max()
+    before, after = explained.values(torch.stack([base, observation]))
+
+    def errors(**arguments: float) -> Tensor:
+        found = explain({"integrated_gradients": {"base": 0, **arguments}}, explained, observation, base)
+        return (found.sum(dim=(1, 2, 3)) / (after - before) - 1).abs()
+
+    assert (errors() < 0.01).all()
+    assert (errors(error=0.003) < 0.003).all()
+    assert (errors(steps=1, error=1e9) > 0.01).any(), "or nothing is tested"
 
 
 def test_noise_is_the_same_at_every_frame_and_differs_by_seed() -> None:

@@ -324,13 +324,15 @@ CONFIG: dict[str, Edit] = {
         jobs(SLOPES, background=1),
         {
             **AS_GRADIENT,
-            "methods/occlusion/gradient": {"integrated_gradients": {"base": {"background": 10}, "steps": 2}},
+            "methods/occlusion/gradient": {
+                "integrated_gradients": {"base": {"background": 10}, "steps": 2, "error": 9}
+            },
         },
     ),
     "a gradient more, in a clip of its own": Edit(
         jobs(CLIP, FRAMES, differentiate=2),
         {
-            "methods/slope": {"gradient": {"integrated_gradients": {"base": "background", "steps": 2}}},
+            "methods/slope": {"gradient": {"integrated_gradients": {"base": "background", "steps": 2, "error": 9}}},
             "clips/slope": {**ONE, "frames": [4, 11], "methods": ["slope"]},
         },
         bundle="methods",

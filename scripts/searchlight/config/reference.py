@@ -173,7 +173,7 @@ that is installed is found by its name too."""
 _GRADIENTS = """\
 ## Gradients
 
-Maps from derivatives of the network's outputs, without masks: `methods: {ig: {gradient: integrated_gradients}}`. They
+Maps from derivatives of the network's outputs, without masks: `methods: {ig: {gradient: integrated_gradients}}`. Most
 take milliseconds a frame. A map has the observation's pixels. At each, it is the sum of absolute values over the
 pictures of a stack. Pictures that a young stack does not have yet get no map. Of recurrent networks, the memory is as
 recorded. Networks of your own work too, if they are of torch's differentiable operations.

@@ -3,8 +3,8 @@
 A map lies on the observation's pixels. At each pixel it is the sum of absolute values over the channels of the stack,
 and over the actions where every action is explained. Pictures that a young stack does not have yet get no map.
 
-The frame is the unit of arithmetic, as in ``searchlight.saliency.perturb``. A frame takes milliseconds, so this runs on
-the CPU alone.
+The frame is the unit of arithmetic, as in ``searchlight.saliency.perturb``. It takes few passes, so this runs on the
+CPU alone.
 """
 
 from __future__ import annotations

@@ -48,6 +48,11 @@ class Explained:
         self._check_differentiable(observations, outputs, value)
         return self._numbers(outputs, value)
 
+    def values(self, observations: Tensor) -> Tensor:
+        """Return the explained numbers as a call does, without a way back, some observations at a time."""
+        with torch.no_grad():
+            return torch.cat([self(some) for some in observations.split(BATCH)])
+
     def gradients(self, observations: Tensor) -> Tensor:
         """Return the gradients (number, n, channel, height, width) of observations (n, channel, height, width).
 
