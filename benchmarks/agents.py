@@ -26,9 +26,9 @@ from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.rollout import play_episode
 from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.engine import Engine
-from searchlight.saliency.perturb import Stacks
 from searchlight.saliency.perturbation import Perturbation
 from searchlight.saliency.plugins import check
+from searchlight.saliency.recorded import Stacks
 from searchlight.store.zarr import Reader, load
 
 CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"

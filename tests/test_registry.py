@@ -14,7 +14,14 @@ from helpers.project import ROOT
 from searchlight import registry
 from searchlight.errors import SearchlightError
 
-FOLDERS = ("agents/networks", "agents/preprocessings", "saliency/fills", "saliency/perturbers", "saliency/scorers")
+FOLDERS = (
+    "agents/networks",
+    "agents/preprocessings",
+    "saliency/fills",
+    "saliency/gradients",
+    "saliency/perturbers",
+    "saliency/scorers",
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -86,7 +93,8 @@ config["agents"]["breakout"]["preprocessing"] = {"imresize": {}}
 settings = read_config(config, Path("config/catalogue.yaml"))
 assert settings.agents["breakout"].preprocessing == "imresize"
 assert settings.agents["other"].network == "greydanus"
-for folder in ("saliency/fills", "saliency/perturbers", "saliency/scorers", "agents/preprocessings"):
+light = ("saliency/fills", "saliency/gradients", "saliency/perturbers", "saliency/scorers", "agents/preprocessings")
+for folder in light:
     registry.members(folder)
 heavy = ("cv2", "numpy", "scipy", "skimage", "torch", "xaitk_saliency")
 print(json.dumps([name for name in heavy if name in sys.modules]))
@@ -160,6 +168,17 @@ class Arguments(Table):
 def maps(sums, reference, perturbed, arguments):
     return sums(np.abs(perturbed - reference[:, None]).max(axis=2, keepdims=True)) / sums.coverage
 ''',
+    "saliency/gradients/squared.py": '''
+from searchlight.config.arguments import Table
+
+
+class Arguments(Table):
+    """The gradient, squared."""
+
+
+def attributions(scene, arguments):
+    return scene.explained.gradients(scene.observation[None])[:, 0] ** 2
+''',
 }
 USE = """
 import json, sys, tempfile, yaml
@@ -167,6 +186,7 @@ from pathlib import Path
 from searchlight.config.members import members_of
 from searchlight.config.read import read_config
 from searchlight.fingerprint import digest_of_code
+from searchlight.saliency.differentiate import differentiate_block
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.score import score_block
 from searchlight.store.zarr import load
@@ -175,6 +195,7 @@ policy, episode, scripts = map(Path, sys.argv[1:])
 config = yaml.safe_load(Path("config/config.yaml").read_text())
 config["perturbations"]["erase"] |= {"perturber": "halves", "fill": {"checkered": 3}}
 config["methods"]["erase"]["scorer"] = "largest_change"
+config["methods"]["squared"] = {"gradient": "Squared"}
 config["agents"]["other"] = config["agents"]["breakout"] | {"preprocessing": "strided"}
 config["agents"]["third"] = config["agents"]["breakout"] | {"preprocessing": {"Strided": 5}}
 settings = read_config(config, Path("config/catalogue.yaml"))
@@ -193,8 +214,16 @@ with tempfile.TemporaryDirectory() as folder:
         actor = store.read("actor")
         assert actor.any()
         assert all(len(set(row.ravel().tolist())) == 2 for row in actor), "two halves have two values"
-members = members_of(settings, "breakout", method="erase")
-print(json.dumps({name: digest_of_code(scripts / f"{name}.py", members) for name in ("perturb", "score")}))
+    gradient = settings.methods["squared"].gradient
+    differentiate_block(policy, episode, maps, gradient=gradient, of="chosen_action", block=7, block_size=4)
+    with load(maps) as store:
+        assert store.attributes["gradient"] == {"squared": {}}
+        assert store.read("actor").any(axis=(1, 2)).all()
+scripts_of = {"perturb": "erase", "score": "erase", "differentiate": "squared"}
+print(json.dumps({
+    name: digest_of_code(scripts / f"{name}.py", members_of(settings, "breakout", method=method))
+    for name, method in scripts_of.items()
+}))
 """
 DIGESTS = """
 import json, sys, yaml
@@ -224,3 +253,4 @@ def test_new_members_are_one_file_each(policy_path: Path, episode_path: Path, tm
     second = run(USE, scripts, policy_path, episode_path, scripts)
     assert first["perturb"] != second["perturb"]
     assert first["score"] != second["score"]
+    assert first["differentiate"] != second["differentiate"]

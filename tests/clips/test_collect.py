@@ -54,7 +54,9 @@ def test_signed_maps_are_scaled_by_their_largest_absolute_value(collect: Any, sc
             np.testing.assert_array_equal(found, raw / divisor)
             assert (scale == "none") or np.abs(found).max() == 1
             assert clip.about(layer)["long_name"] == f"signed saliency of the {layer}"
-        about = {"compares": "chosen_action", "compared": "log-probability of the chosen action", "signed": True}
+        compared = "log-probability of the chosen action"
+        made_by = f"SlidingWindow on the screen, fill 0, RISE of the {compared} with its sign"
+        about = {"made_by": made_by, "compares": "chosen_action", "compared": compared, "signed": True}
         assert {name: clip.attributes[name] for name in about} == about
         assert clip.attributes["output"] == "logits"
 

@@ -46,17 +46,13 @@ METHODS = ("occlusion", "greydanus")
 MAPS = {"occlusion": (SCREEN, 1, 0), "greydanus": (OBSERVATION, 0, 1)}
 ABOUT = {
     "occlusion": {
-        "perturbation": {"space": "screen", "perturber": {"SlidingWindow": {"stride": [5, 5]}}},
-        "hidden_by": "fill 0",
-        "scorer": {"OcclusionScoring": {}},
+        "made_by": "SlidingWindow on the screen, fill 0, OcclusionScoring of the logits",
         "compared": "logits",
         "signed": False,
         "scale": "frame",
     },
     "greydanus": {
-        "perturbation": {"space": "observation", "perturber": {"SlidingRadial": {}}},
-        "hidden_by": "blur 3",
-        "scorer": {"SquaredDifference": {}},
+        "made_by": "SlidingRadial on the observation, blur 3, SquaredDifference of the logits",
         "compared": "logits",
         "signed": False,
         "scale": "clip",
@@ -318,7 +314,8 @@ def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: 
 
 def test_signed_maps_have_two_colours_with_words(clip: Clip, tmp_path: Path, visit: Open) -> None:
     stores = []
-    signed = {"compared": "log-probability of the chosen action", "signed": True}
+    compared = "log-probability of the chosen action"
+    signed = {"made_by": f"a scorer of the {compared} with its sign", "compared": compared, "signed": True}
     for path in clip.stores:
         with load(path) as store:
             variables = {
@@ -327,7 +324,9 @@ def test_signed_maps_have_two_colours_with_words(clip: Clip, tmp_path: Path, vis
             stores.append(tmp_path / path.name)
             save(stores[-1], variables, {**store.attributes, **(signed if path == clip.stores[0] else {})})
     opened = visit(replace(clip, stores=stores).write_page(tmp_path / "index.html"))
-    assert "OcclusionScoring of the log-probability of the chosen action with its sign" in opened.text("about")
+    assert "occlusion: a scorer of the log-probability of the chosen action with its sign, scaled by" in opened.text(
+        "about"
+    )
     legend = "what ■ raises and ■ lowers it"
     assert opened.text("middle-name") == f"actor (log-probability of the chosen action), {legend}"
     assert opened.text("right-name") == f"critic (value), {legend}"

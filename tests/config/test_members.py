@@ -31,6 +31,17 @@ def test_members_are_those_that_the_config_names() -> None:
     assert members_of(settings(), None) == {}
 
 
+def test_members_of_a_gradient_are_itself_and_the_fill_of_its_base() -> None:
+    config = copy.deepcopy(DEFAULT)
+    config["methods"] |= {"ig": {"gradient": {"integrated_gradients": {"base": 0}}}, "plain": {"gradient": "gradient"}}
+    read = read_config(config, ROOT / "config" / "catalogue.yaml")
+    found = {name: members_of(read, None, method=name) for name in ("ig", "plain")}
+    assert found == {
+        "ig": {"saliency/gradients": ["integrated_gradients"], "saliency/fills": ["level"]},
+        "plain": {"saliency/gradients": ["gradient"], "saliency/fills": []},
+    }
+
+
 def test_fill_is_code_of_perturb_and_scorer_of_score() -> None:
     def differ(script: str, folder: str, one: str, other: str) -> bool:
         path = ROOT / "scripts" / f"{script}.py"
@@ -42,5 +53,9 @@ def test_fill_is_code_of_perturb_and_scorer_of_score() -> None:
     assert differ("score", "saliency/scorers", "RISE", "RISEScoring")
     assert not differ("perturb", "saliency/scorers", "RISE", "RISEScoring")
     assert not differ("score", "saliency/fills", "blur", "mean")
+    assert differ("differentiate", "saliency/gradients", "gradient", "grad_cam")
+    assert differ("differentiate", "saliency/fills", "blur", "mean")
+    assert not differ("differentiate", "saliency/scorers", "RISE", "RISEScoring")
+    assert not differ("perturb", "saliency/gradients", "gradient", "grad_cam")
     assert not differ("collect", "saliency/scorers", "RISE", "RISEScoring")
     assert not differ("render", "saliency/fills", "blur", "mean")

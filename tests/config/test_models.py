@@ -67,6 +67,8 @@ def test_methods_of_q_networks_may_have_a_temperature_or_other_outputs() -> None
     for key, value in (("output", "advantages"), ("output", "chosen_action"), ("scorer", "RISE")):
         read_config(edited(q_network, (f"methods/erase/{key}", value)), CATALOGUE)
     read_config(edited(q_network, ("methods/erase/scorer", "SARFA"), ("methods/erase/temperature", 0.1)), CATALOGUE)
+    gradient = ("methods/erase", {"gradient": "gradient"})
+    assert read_config(edited(q_network, gradient), CATALOGUE).methods["erase"].output is None
     # The other clip's method is not for the Q-network.
     other = {**DEFAULT["clips"]["demo"], "agent": "other", "methods": ["greydanus"]}
     agents = [("agents/other", {**DEFAULT["agents"]["breakout"], "network": "q_network"}), ("clips/other", other)]
@@ -225,6 +227,18 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("another style", [("video/style", "neon")], ["video.style: found 'neon'", "'spotlight' or 'notebook'"]),
     ("gamma zero", [("video/gamma", 0)], ["video.gamma: found 0", "greater than 0"]),
     ("dangling agent", [("clips/demo/agent", "brekout")], ["clips.demo.agent: found 'brekout', allowed: breakout"]),
+    ("method without scorer", [("methods/erase", {"perturbation": "erase"})], ["methods.erase.scorer: found none, allowed: a scorer, or a gradient in place of both"]),
+    ("method of nothing", [("methods/erase", {})], ["methods.erase.perturbation: found none, allowed: a name from perturbations, or a gradient in place of both"]),
+    ("method made in two ways", [("methods/erase/gradient", "gradient")], ["methods.erase.gradient: found it beside perturbation, scorer, allowed: without, which an overlay takes out by null"]),
+    ("misspelt gradient", [("methods/more", {"gradient": "gradients"})], ["methods.more.gradient: found 'gradients', allowed: grad_cam, gradient, gradient_x_input, integrated_gradients, smoothgrad"]),
+    ("argument of a gradient", [("methods/more", {"gradient": {"smoothgrad": {"sigma": 0}}})], ["methods.more.gradient: smoothgrad.sigma: found 0, allowed: greater than 0"]),
+    ("base of a gradient", [("methods/more", {"gradient": {"integrated_gradients": {"base": "white"}}})], ["methods.more.gradient: integrated_gradients.base: found 'white', allowed: background", "0 to 255, or mean"]),
+    ("base of the screen", [("methods/more", {"gradient": {"integrated_gradients": {"base": 9}}})], ["methods.more.gradient: integrated_gradients.base: found 9, allowed in observation space: 0 to 1"]),
+    ("gradient of probabilities", [("methods/more", {"gradient": "gradient", "output": "probabilities"})], ["methods.more.gradient: found it beside output, allowed: without, which an overlay takes out by null"]),
+    ("gradient at a temperature", [("methods/more", {"gradient": "gradient", "temperature": 2})], ["methods.more.gradient: found it beside temperature, allowed: without"]),
+    ("gradient with a sign", [("methods/more", {"gradient": "gradient", "signed": True})], ["methods.more.gradient: found it beside signed, allowed: without"]),
+    ("of without gradient", [("methods/erase/of", "every_action")], ["methods.erase.of: found 'every_action' without a gradient, allowed: with one"]),
+    ("of what is not there", [("methods/more", {"gradient": "gradient", "of": "actions"})], ["methods.more.of: found 'actions', allowed: 'chosen_action' or 'every_action'"]),
     ("dangling method", [("clips/demo/methods", ["erase", "gray"])], ["clips.demo.methods: found 'gray', allowed: erase, greydanus"]),
     ("dangling perturbation", [("methods/erase/perturbation", "door")], ["methods.erase.perturbation: found 'door', allowed: erase, blur"]),
     ("frames backwards", [("clips/demo/frames", [9, 3])], ["clips.demo.frames: found [9, 3]", "first frame <= last frame"]),

@@ -24,8 +24,10 @@ def plan_of(**edits: Any) -> Plan:
     plan.tracked("rollout", episode=plan.setting("episodes/{agent}/{seed}"))
     plan.tracked("background", after=["rollout"], only_with="window", window=plan.setting("windows/{window}"))
     plan.tracked("perturb", after=["rollout", "background"], given=plan.setting("perturbations/{perturbation}"))
-    plan.tracked("score", after=["perturb"], scorer=plan.setting("methods/{method}/scorer"))
-    plan.tracked("page", after=["score"], gains=plan.setting("methods/{method}/gain"))
+    plan.tracked("score", after=["perturb"], only_with="perturbation", scorer=plan.setting("methods/{method}/scorer"))
+    of = plan.setting("methods/{method}/of")
+    plan.tracked("differentiate", after=["rollout", "background"], only_with="gradient", of=of)
+    plan.tracked("page", after=["score", "differentiate"], gains=plan.setting("methods/{method}/gain"))
     return plan
 
 
@@ -35,6 +37,38 @@ def test_names_of_path_are_completed_from_config() -> None:
     assert plan.names({"agent": "breakout", "seed": "15", "perturbation": "blur"}) == Names(
         None, "breakout", "15", None, "blur", None
     )
+
+
+@pytest.mark.parametrize(("base", "window"), [("background", "200"), ({"background": 9}, "9"), (0, None)])
+def test_gradient_needs_the_background_of_its_base_and_no_perturbation(base: Any, window: str | None) -> None:
+    plan = plan_of(methods={"ig": {"gradient": {"integrated_gradients": {"base": base}}}})
+    names = plan.names({"agent": "breakout", "seed": "15", "method": "ig"})
+    assert names == Names(None, "breakout", "15", "ig", None, window, "integrated_gradients")
+    assert plan.paths("r/{window}", names) == ([] if window is None else [f"r/{window}"])
+    assert plan.paths("r/{perturbation}", names) == []
+
+
+def test_methods_of_both_kinds_have_maps_by_one_rule_each() -> None:
+    methods = ["erase", "ig"]
+    plan = plan_of(
+        methods={"ig": {"gradient": "gradient"}}, clips={"demo": {**DEFAULT["clips"]["demo"], "methods": methods}}
+    )
+    names = plan.names({"clip": "demo"})
+    assert plan.paths("r/{method}", names) == ["r/erase", "r/ig"]
+    assert plan.paths("r/{method}", names, rule="score") == ["r/erase"]
+    assert plan.paths("r/{method}", names, rule="differentiate") == ["r/ig"]
+    assert plan.paths("r/{method}", names, rule="another workflow's") == ["r/erase", "r/ig"]
+
+
+def test_lineage_of_page_follows_each_method_by_its_own_rule() -> None:
+    def lineage(of: str, scorer: str) -> str:
+        methods = {"ig": {"gradient": "gradient", "of": of}, "erase": {**DEFAULT["methods"]["erase"], "scorer": scorer}}
+        clips = {"demo": {**DEFAULT["clips"]["demo"], "methods": ["erase", "ig"]}}
+        plan = plan_of(methods=methods, clips=clips)
+        return plan.lineage("page", plan.names({"clip": "demo"}))
+
+    given = [("chosen_action", "RISE"), ("every_action", "RISE"), ("chosen_action", "SquaredDifference")]
+    assert len({lineage(*one) for one in given}) == 3
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_other_xaitk_perturber_runs_unchanged() -> None:
 
 
 def test_error_for_unknown_plugin_lists_known_names() -> None:
-    with pytest.raises(SearchlightError, match="found 'Nothing', allowed: RandomGrid, RISEGrid"):
+    with pytest.raises(SearchlightError, match="found 'Nothing', allowed: RandomCells, RandomGrid, RISEGrid"):
         plugins.build("perturber", "Nothing", {})
 
 

@@ -154,6 +154,13 @@ def replaced(old: str, new: str) -> Callable[[Path], None]:
 CLIP = {"collect": 1, "render": 1, "page": 1}
 # A clip of other frames, or of another episode.
 FRAMES = {"check_frames": 1, "render_gameplay": 1}
+# The method of two clips becomes a gradient.
+AS_GRADIENT = {
+    "methods/occlusion/perturbation": None,
+    "methods/occlusion/scorer": None,
+    "methods/occlusion/gradient": "gradient",
+}
+SLOPES = {"differentiate": 3, "collect": 2, "render": 2, "page": 2}
 CONFIG: dict[str, Edit] = {
     "nothing": Edit({}),
     "block_size": Edit(jobs(FROM_COLLECT, perturb=5, score=5), {"block_size": 16}, bundle="blocks"),
@@ -323,6 +330,30 @@ CONFIG: dict[str, Edit] = {
     "two scorers swapped": Edit(
         FROM_SCORE, {"methods/occlusion/scorer": "SquaredDifference", "methods/greydanus/scorer": "OcclusionScoring"}
     ),
+    "gradient": Edit(
+        SLOPES,
+        AS_GRADIENT,
+        why="one rule makes the maps in place of another, under the same name",
+    ),
+    "gradient of every action": Edit(SLOPES, {**AS_GRADIENT, "methods/occlusion/of": "every_action"}),
+    "gradient from a background of its own": Edit(
+        jobs(SLOPES, background=1),
+        {
+            **AS_GRADIENT,
+            "methods/occlusion/gradient": {
+                "integrated_gradients": {"base": {"background": 10}, "steps": 2, "error": 9}
+            },
+        },
+    ),
+    "a gradient more, in a clip of its own": Edit(
+        jobs(CLIP, FRAMES, differentiate=2),
+        {
+            "methods/slope": {"gradient": {"integrated_gradients": {"base": "background", "steps": 2, "error": 9}}},
+            "clips/slope": {**ONE, "frames": [4, 11], "methods": ["slope"]},
+        },
+        bundle="methods",
+        why="a perturbation has made the background",
+    ),
     "scale": Edit(jobs(CLIP, CLIP), {"methods/greydanus/scale": "frame"}, bundle="methods"),
     "gain": Edit({"render": 2, "page": 2}, {"methods/occlusion/gain": 3}, bundle="methods"),
     "two gains swapped": Edit(FROM_RENDER, {"methods/occlusion/gain": 2, "methods/greydanus/gain": 1}),
@@ -434,8 +465,8 @@ PLANNED: dict[str, dict[str, int]] = {
     "render": FROM_RENDER,
     "render_gameplay": {"render_gameplay": 3, "page": 3},
     "page": {"page": 3},
-    # They make no results, or such that stay as they are however they are made.
-    **{name: {} for name in ("check_frames", "episode_length", "list_unused", "delete_unused")},
+    # They make no results of the base config, or such that stay as they are however they are made.
+    **{name: {} for name in ("differentiate", "check_frames", "episode_length", "list_unused", "delete_unused")},
 }
 # Files that are run for real, and with which others.
 BUNDLED_FILES = {
@@ -462,7 +493,14 @@ BUNDLED_FILES = {
     "searchlight/agents/wrappers/gymnasium.py": "blocks",
     "searchlight/agents/wrappers/sb3.py": "blocks",
     "searchlight/config/members.py": "blocks",
+    "searchlight/saliency/differentiate.py": "blocks",
+    "searchlight/saliency/explained.py": "blocks",
     "searchlight/saliency/fills/blur.py": "blocks",
+    "searchlight/saliency/gradients/grad_cam.py": "blocks",
+    "searchlight/saliency/gradients/gradient.py": "blocks",
+    "searchlight/saliency/gradients/gradient_x_input.py": "blocks",
+    "searchlight/saliency/gradients/smoothgrad.py": "blocks",
+    "differentiate.py": "blocks",
     "searchlight/saliency/fills/mean.py": "blocks",
     "searchlight/saliency/perturbers/rise_grid.py": "blocks",
     "searchlight/saliency/scorers/rise.py": "blocks",
@@ -659,6 +697,29 @@ def test_rows_edit_every_key_of_the_config() -> None:
             # `video/zoom`, but `clips/one/fps`; a whole entry that is replaced edits no key of its own.
             edited |= {f"{table}.{path[0]}"} if table == "video" else {f"{table}.{key}" for key in path[1:2]}
     assert keys - edited == set()
+
+
+def test_edit_of_a_gradient_runs_it_again(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "project")
+    edit_project(project, Edit({}, AS_GRADIENT))
+    project.completed()
+    assert plan(project.folder) == set()
+    page = (project.folder / "results/clips/two/index.html").read_text()
+    assert '"made_by": "gradient, of the advantage of the chosen action and of the value"' in page
+    unused = project.snakemake("list_unused").stdout.split()
+    assert sum(path.startswith("results/responses/breakout/seed-1/window/") for path in unused) == 3
+    assert not any("differentiate" in path or path.startswith("results/saliency/") for path in unused)
+    assert sum(path.startswith("results/logs/score/breakout/seed-1/occlusion/") for path in unused) == 3
+    for key, value in (("of", "every_action"), ("gradient", "gradient_x_input")):
+        edit_project(project, Edit({}, {**AS_GRADIENT, f"methods/occlusion/{key}": value}))
+        assert count(plan(project.folder)) == SLOPES
+    edit_project(project, Edit({}, AS_GRADIENT))
+    commented(project.folder / "scripts/searchlight/saliency/gradients/smoothgrad.py")
+    assert plan(project.folder) == set()
+    commented(project.folder / "scripts/searchlight/saliency/gradients/gradient.py")
+    assert count(plan(project.folder)) == SLOPES
+    edit_project(project)
+    assert count(plan(project.folder)) == TABLE["scorer"].jobs
 
 
 def test_checkout_with_new_dates_plans_nothing(finished: Project, tmp_path: Path) -> None:

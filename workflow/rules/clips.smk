@@ -46,7 +46,7 @@ rule collect:
     params:
         **tracked(
             "collect",
-            after=["score"],
+            after=["score", "differentiate"],
             frames=setting("clips/{clip}/frames"),
             scale=setting("methods/{method}/scale"),
         ),

@@ -69,7 +69,7 @@ def growing(amount):
 
 def any_of(names):
     """Return a pattern that matches names of the config alone, so that nothing else can be asked for."""
-    return "|".join(sorted({str(name) for name in names}))
+    return "|".join(sorted({str(name) for name in names})) or "(?!)"  # without names, nothing matches
 
 
 wildcard_constraints:

@@ -1,7 +1,7 @@
-# Saliency, block by block: the network's responses to perturbations, and the maps made from them.
+# Saliency, block by block: the network's responses to perturbations, the maps made from them, and maps of gradients.
 
 
-# Runs once an episode, for perturbations whose fill is what is usually there.
+# Runs once an episode, for methods that need what is usually there.
 rule background:
     input:
         episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
@@ -63,6 +63,8 @@ rule score:
         "results/logs/score/{agent}/seed-{seed}/{method}/{block}.log",
     benchmark:
         "results/benchmarks/score/{agent}/seed-{seed}/{method}/{block}.tsv"
+    wildcard_constraints:
+        method=any_of(name for name, one in settings.methods.items() if one.gradient is None),
     conda:
         "../../environment.yml"
     threads: 1
@@ -73,6 +75,7 @@ rule score:
         **tracked(
             "score",
             after=["perturb"],
+            only_with="perturbation",
             scorer=setting("methods/{method}/scorer"),
             compares=setting("methods/{method}/output"),
             temperature=setting("methods/{method}/temperature"),
@@ -80,3 +83,36 @@ rule score:
         ),
     script:
         "../../scripts/score.py"
+
+
+rule differentiate:
+    input:
+        policy="results/agents/{agent}/policy.safetensors",
+        episode="results/episodes/{agent}/seed-{seed}.zarr.zip",
+        background=from_config("results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip"),
+    output:
+        "results/saliency/{agent}/seed-{seed}/{method}/{block}.zarr.zip",
+    log:
+        "results/logs/differentiate/{agent}/seed-{seed}/{method}/{block}.log",
+    benchmark:
+        "results/benchmarks/differentiate/{agent}/seed-{seed}/{method}/{block}.tsv"
+    wildcard_constraints:
+        method=any_of(name for name, one in settings.methods.items() if one.gradient is not None),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(15),
+    params:
+        **tracked(
+            "differentiate",
+            after=["rollout", "background"],
+            only_with="gradient",
+            gradient=setting("methods/{method}/gradient"),
+            of=setting("methods/{method}/of"),
+            block_size=settings.block_size,
+            network=setting("agents/{agent}/network"),
+        ),
+    script:
+        "../../scripts/differentiate.py"

@@ -34,8 +34,10 @@ def files_in_use(wildcards):
         blocks = blocks_of(clip.frames[0], last_frame(clip), settings.block_size)
         for maker in RULES:
             if not maker.is_checkpoint or clip.frames[1] == "end":
+                # A rule has its script's name, but for a prefix where another workflow uses this one.
+                script = Path(maker.script or "").stem
                 for file in files_of(maker):
-                    files.update(plan.paths(file, plan.names({"clip": name}), blocks))
+                    files.update(plan.paths(file, plan.names({"clip": name}), blocks, script))
     return sorted(files)
 
 

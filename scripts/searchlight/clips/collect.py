@@ -21,15 +21,18 @@ RUN_FRAMES = 4 * CHUNK_FRAMES
 
 # Attributes of the saliency stores that a clip keeps.
 DETAILS = (
+    "made_by",
     "perturbation",
     "hidden_by",
     "unchanged_because",
     "scorer",
-    "caution",
-    "coverage",
+    "gradient",
+    "of",
     "compares",
     "compared",
     "signed",
+    "caution",
+    "coverage",
 )
 
 
@@ -48,15 +51,16 @@ def collect_clip(
 
     Args:
         episode_path: store written by ``searchlight.agents.rollout``.
-        saliency_paths: stores written by ``searchlight.saliency.score``, of all blocks that hold the clip's frames.
+        saliency_paths: stores written by ``searchlight.saliency.score`` or ``searchlight.saliency.differentiate``, of
+            all blocks that hold the clip's frames.
         output: path of the store to write. Its arrays lie along ``time``, the decision of the episode. They are the
             episode's recorded arrays, ``score`` (sum of rewards before each decision), ``effective_masks`` (number of
-            masks that change the agent's observation), and the scaled maps ``actor`` and ``critic``. Maps lie on the
-            screen's pixels (y, x), or on the observation's (observation_y, observation_x), whose coordinates are
-            screen positions in pixels. ``actor_peak`` and ``critic_peak`` are the largest absolute values of the
-            unscaled maps. The attribute ``coverage`` is the fraction of the agent's pixels that at least one mask
-            hides. The attribute ``seen`` is the top, bottom, left and right of the part of the screen that the agent
-            sees.
+            masks that change the agent's observation; not for gradients), and the scaled maps ``actor`` and ``critic``.
+            Maps lie on the screen's pixels (y, x), or on the observation's (observation_y, observation_x), whose
+            coordinates are screen positions in pixels. ``actor_peak`` and ``critic_peak`` are the largest absolute
+            values of the unscaled maps. The attribute ``made_by`` describes the method in words. The attribute
+            ``coverage`` is the fraction of the agent's pixels that at least one mask hides. The attribute ``seen`` is
+            the top, bottom, left and right of the part of the screen that the agent sees.
         clip: name of the clip in the config.
         frames: first and last frame, both included; ``end`` is the episode's last.
         method: name of the method in the config.
@@ -76,7 +80,7 @@ def collect_clip(
             raise SearchlightError(f"clips.{clip}: no saliency for frame {np.setdiff1d(wanted, held)[0]}")
         writer = stack.enter_context(create(output))
         size = blocks[0].shape("actor")[1:]
-        space, signed = blocks[0].attributes["perturbation"]["space"], blocks[0].attributes["signed"]
+        space, signed = blocks[0].attributes["space"], blocks[0].attributes["signed"]
         dimensions = ("y", "x") if space == "screen" else ("observation_y", "observation_x")
 
         peaks = {layer: np.concatenate([*_rows(blocks, f"{layer}_peak", wanted)]) for layer in MAPS}
@@ -93,9 +97,11 @@ def collect_clip(
                 array.append(_divided(maps, scale, peaks[layer].max()))
             what = {"long_name": f"largest saliency of the {layer} in the frame, before it is scaled"}
             writer.variable(f"{layer}_peak", Variable(("time",), peaks[layer], what))
-        effective = np.concatenate([*_rows(blocks, "effective_masks", wanted)])
-        what = {"long_name": "number of masks that change what the agent sees"}
-        writer.variable("effective_masks", Variable(("time",), effective, what))
+        effective = None
+        if "effective_masks" in blocks[0].names():
+            effective = np.concatenate([*_rows(blocks, "effective_masks", wanted)])
+            what = {"long_name": "number of masks that change what the agent sees"}
+            writer.variable("effective_masks", Variable(("time",), effective, what))
         _copy_episode(episode, writer, wanted)
         writer.variable("time", Variable(("time",), np.array(wanted), {"long_name": "decision of the episode"}))
         scores = np.array(scores_before(episode.read("reward", slice(0, wanted.stop)), wanted))
@@ -113,11 +119,18 @@ def collect_clip(
         details = {name: scored[name] for name in DETAILS if name in scored}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
-    for line in _limits(scored, effective):
+    for line in _of_gradient(peaks) if effective is None else _of_masks(scored, effective):
         notice(f"clips.{clip}, method {method}: {line}")
 
 
-def _limits(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
+def _of_gradient(peaks: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Yield a line for each map of a gradient that is zero in all frames."""
+    for layer in MAPS:
+        if not peaks[layer].any():
+            yield f"the gradient of the {layer} is zero in all of its frames: all maps of the {layer} are zero"
+
+
+def _of_masks(about: Mapping[str, Any], effective: np.ndarray) -> Iterator[str]:
     """Yield a line for each reason why zeros do not mean "not salient", or why maps mean little."""
     if not effective.any():
         why = about["unchanged_because"]

@@ -30,7 +30,7 @@ def mistakes(config: Config) -> Iterator[InitErrorDetails]:
 def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
     """Yield names of entries that do not exist."""
     for key, method in config.methods.items():
-        if method.perturbation not in config.perturbations:
+        if method.perturbation is not None and method.perturbation not in config.perturbations:
             allowed = ", ".join(config.perturbations)
             yield mistake(("methods", key, "perturbation"), repr(method.perturbation), allowed)
     for key, family in config.clips.items():
@@ -45,6 +45,8 @@ def _unknown_names(config: Config) -> Iterator[InitErrorDetails]:
 def _unfit_methods(config: Config) -> Iterator[InitErrorDetails]:
     """Yield scorers that do not take their masks, and probabilities of Q-networks without a temperature."""
     for key, method in config.methods.items():
+        if method.perturbation is None or method.scorer is None:
+            continue
         perturbation, perturbers = config.perturbations.get(method.perturbation), told(method.scorer, "PERTURBERS")
         if perturbation is not None and perturbers is not None:
             (perturber,) = perturbation.perturber

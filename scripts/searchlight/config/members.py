@@ -7,7 +7,7 @@ from pathlib import Path
 from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config.models import Settings
 from searchlight.registry import name_and_arguments
-from searchlight.saliency import fills, perturbers, scorers
+from searchlight.saliency import fills, gradients, perturbers, scorers
 
 
 def members_of(
@@ -28,8 +28,13 @@ def members_of(
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
         members[wrappers.FOLDER] = [name_and_arguments(settings.agents[agent].wrappers)[0]]
     if method is not None:
-        members[scorers.FOLDER] = list(settings.methods[method].scorer)
+        scorer, gradient = settings.methods[method].scorer, settings.methods[method].gradient
         perturbation = settings.methods[method].perturbation
+        if scorer is not None:
+            members[scorers.FOLDER] = list(scorer)
+        if gradient is not None:
+            members[gradients.FOLDER] = list(gradient)
+            members[fills.FOLDER] = list(gradients.base(gradient) or {})
     if perturbation is not None:
         members[fills.FOLDER] = list(settings.perturbations[perturbation].fill)
         members[perturbers.FOLDER] = list(settings.perturbations[perturbation].perturber)

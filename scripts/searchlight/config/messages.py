@@ -9,15 +9,16 @@ Pydantic knows the key of each mistake. A check reports a mistake in one of thre
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails
 
+from searchlight import registry
 from searchlight.config.allowed import Allowed, not_allowed
-from searchlight.errors import one_line
+from searchlight.errors import SearchlightError, one_line
 
 # Users' words for pydantic's errors. Other errors begin with "Input should be", and their rest is readable.
 _WORDS = {
@@ -41,6 +42,16 @@ def refuse(mistakes: Iterable[InitErrorDetails]) -> None:
     """Raise all mistakes, if there are any. Pydantic puts the key of the validated table before their keys."""
     if details := list(mistakes):
         raise ValidationError.from_exception_data("config", details)
+
+
+def in_words(check: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a check returns, or raise what it refuses as pydantic takes it, in a user's words."""
+    try:
+        return check(*arguments)
+    except registry.WrongArgumentsError as wrong:
+        raise ValueError(lines(wrong.error, wrong.model, wrong.name)[0]) from wrong
+    except SearchlightError as error:
+        raise ValueError(str(error)) from error
 
 
 def lines(error: ValidationError, model: type[BaseModel], *above: str) -> list[str]:

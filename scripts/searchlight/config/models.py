@@ -21,18 +21,17 @@ from pydantic import (
     model_validator,
 )
 
-from searchlight import registry
 from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as worlds
 from searchlight.config import checkpoints, consistency, environments, names, playable
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Bool, Float, Int, PositiveFloat, Probability, Table
 from searchlight.config.families import Clip, ClipFamily
-from searchlight.config.messages import lines, mistake, refuse
+from searchlight.config.messages import in_words, mistake, refuse
 from searchlight.config.names import Name
 from searchlight.config.outputs import OF_PROBABILITIES, Output
 from searchlight.errors import SearchlightError
-from searchlight.saliency import fills, plugins, scorers
+from searchlight.saliency import fills, gradients, plugins, scorers
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Allowed("#rrggbb")]
 Digest = Annotated[
@@ -51,7 +50,7 @@ def _checkpoint(source: str) -> str:
         raise ValueError(f"found '{source}', allowed: https://…, a path, hub:ORG/NAME, bundled:NAME, catalogue:NAME")
     if scheme in ("bundled", "catalogue") and not re.fullmatch(names.PATTERN, source.partition(":")[2]):
         raise ValueError(f"found '{source}', allowed: {scheme}:NAME, the name of letters, digits, '-' and '_'")
-    _in_words(checkpoints.on_hub, source)
+    in_words(checkpoints.on_hub, source)
     return source
 
 
@@ -59,23 +58,13 @@ def _member(check: Callable[[Any], Any]) -> BeforeValidator:
     """Return the validator of a key that names a member of a registry, with or without arguments."""
 
     def validate(spec: Any) -> Any:
-        return None if spec is None else _in_words(check, spec)
+        return None if spec is None else in_words(check, spec)
 
     return BeforeValidator(validate, json_schema_input_type=str | dict[str, Any])
 
 
 def _fill(spec: Any, info: ValidationInfo) -> Any:
-    return _in_words(fills.check, spec, info.data.get("space"))
-
-
-def _in_words(check: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a check returns, or raise what it refuses as pydantic takes it, in a user's words."""
-    try:
-        return check(*arguments)
-    except registry.WrongArgumentsError as wrong:
-        raise ValueError(lines(wrong.error, wrong.model, wrong.name)[0]) from wrong
-    except SearchlightError as error:
-        raise ValueError(str(error)) from error
+    return in_words(fills.check, spec, info.data.get("space"))
 
 
 class RandomActions(Table):
@@ -208,12 +197,14 @@ class Perturbation(Table):
     )
 
 
-def _output(output: Output | None, info: ValidationInfo) -> Output:
-    """Return the output that a method compares: as given, or the scorer's own, or ``logits``."""
+def _output(output: Output | None, info: ValidationInfo) -> Output | None:
+    """Return the output that a scorer compares: as given, or its own, or ``logits``. Without a scorer, as given."""
     scorer = info.data.get("scorer")
-    own: Output | None = None if scorer is None else scorers.told(scorer, "OUTPUT")
+    if scorer is None:
+        return output
+    own: Output | None = scorers.told(scorer, "OUTPUT")
     if output is not None and own is not None and output != own:
-        raise ValueError(f"found '{output}', allowed: {own}, which {next(iter(scorer or {}))} compares, or no output")
+        raise ValueError(f"found '{output}', allowed: {own}, which {next(iter(scorer))} compares, or no output")
     return output or own or "logits"
 
 
@@ -238,10 +229,17 @@ def _either(names: Sequence[str]) -> str:
 
 
 class Method(Table):
-    """How the responses to a perturbation become a saliency map."""
+    """How a saliency map is made: from the responses to a perturbation by a scorer, or from a gradient."""
 
-    perturbation: Name = Field(description="A name from `perturbations`.", examples=["window"])
-    scorer: Annotated[dict[str, dict[str, Any]], _member(partial(plugins.check, "scorer"))] = Field(
+    perturbation: Name | None = Field(
+        None, description="A name from `perturbations`; with a `scorer`.", examples=["window"]
+    )
+    scorer: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
+        _member(partial(plugins.check, "scorer")),
+    ] = Field(
+        None,
         description="How the outputs become a map: a [scorer](#scorers), with or without arguments.",
         examples=["OcclusionScoring"],
     )
@@ -263,6 +261,21 @@ class Method(Table):
         description="Keep the map's sign: what raises and what lowers the chosen action, and the value, in two "
         "colours. For a scorer that has a sign, with `output: chosen_action`.",
     )
+    gradient: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Allowed("`NAME` or `{NAME: {argument: value}}`"),
+        _member(gradients.check),
+    ] = Field(
+        None,
+        description="In place of a perturbation and a scorer: a [gradient](#gradients), with or without arguments.",
+        examples=["integrated_gradients"],
+    )
+    of: Literal["chosen_action", "every_action"] = Field(
+        "chosen_action",
+        description="What the actor's map by a gradient explains: the advantage of the action with the highest output "
+        "(also where actions are sampled), or that of each action, their maps summed. An advantage is a logit or "
+        "Q-value less the mean of all.",
+    )
     scale: Literal["frame", "clip", "none"] = Field(
         "frame", description="Divide each map by its own maximum, all by the clip's, or leave them as they are."
     )
@@ -272,6 +285,21 @@ class Method(Table):
         description="Videos show the scaled map times this, cut at 1 (the paper's code calls it a fudge factor), and "
         "then under `video.gamma`.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_make_maps(self) -> Method:
+        given = {key for key in self.model_fields_set if getattr(self, key) is not None}
+        if self.gradient is not None:
+            extra = [key for key in type(self).model_fields if key in given - {"gradient", "of", "scale", "gain"}]
+            allowed = "without, which an overlay takes out by null"
+            refuse([mistake(("gradient",), f"it beside {', '.join(extra)}", allowed)] if extra else [])
+            return self
+        needed = {"perturbation": "a name from perturbations", "scorer": "a scorer"}
+        missing = [key for key in needed if getattr(self, key) is None]
+        refuse(mistake((key,), "none", f"{needed[key]}, or a gradient in place of both") for key in missing[:1])
+        if "of" in given:
+            refuse([mistake(("of",), f"'{self.of}' without a gradient", "with one")])
+        return self
 
 
 def _playable(zoom: int) -> int:
@@ -324,7 +352,9 @@ class Video(Table):
 class Config(Table):
     """Everything that a run depends on."""
 
-    block_size: Int = Field(240, gt=0, description="Consecutive frames that one `perturb` job works on.")
+    block_size: Int = Field(
+        240, gt=0, description="Consecutive frames that one `perturb` or `differentiate` job works on."
+    )
     device: Literal["cpu", "cuda"] = Field(
         "cpu",
         description="Where `perturb` jobs run the network: one thread each, or a GPU, which each job then asks for: "

@@ -1,8 +1,8 @@
 """Inputs, parameters and lineages of jobs, derived from the names in their paths.
 
 A path names a job's clip, method or agent. The config gives the other names: a clip's agent and seed, a method's
-perturbation, a perturbation's background. Rules write paths and settings with names in braces, and a ``Plan`` fills
-them in.
+perturbation or gradient, and the background that it needs. Rules write paths and settings with names in braces, and a
+``Plan`` fills them in.
 
 A lineage is a digest of a rule's settings and code, and of the earlier rules' lineages, back to the checkpoint.
 A result is out of date when its lineage has changed. File dates are no reliable sign, because clocks go wrong and
@@ -23,7 +23,7 @@ from searchlight.config.models import Settings
 from searchlight.config.views import LAYERS
 from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
-from searchlight.saliency import fills
+from searchlight.saliency import fills, gradients
 
 # Keys of an agent that say how it plays.
 _PLAYED = ("env", "wrappers", "preprocessing", "actions", "network")
@@ -38,6 +38,7 @@ class Names(NamedTuple):
     method: str | None = None
     perturbation: str | None = None
     window: str | None = None
+    gradient: str | None = None
 
 
 class _Rule(NamedTuple):
@@ -69,9 +70,9 @@ class Plan:
         self._values["environment_code"] = {
             name: own_code(agent.env) for name, agent in settings.agents.items() if agent.env is not None
         }
-        for perturbation in settings.perturbations:
-            if (window := self._window(perturbation)) is not None:
-                self._values["windows"][str(window)] = window
+        found = [fills.window(one.fill) for one in settings.perturbations.values()]
+        found += [gradients.window(one.gradient) for one in settings.methods.values() if one.gradient is not None]
+        self._values["windows"] = {str(window): window for window in found if window is not None}
         # Results are cached, because thousands of jobs share them.
         self._complete = cache(self._complete)  # type: ignore[method-assign]
         self._code = cache(self._code)  # type: ignore[method-assign]
@@ -82,19 +83,19 @@ class Plan:
         return self._complete(Names(*(wildcards.get(name) for name in Names._fields)))
 
     def _complete(self, names: Names) -> Names:
-        clip, agent, seed, method, perturbation, window = names
+        clip, agent, seed, method, perturbation, window, gradient = names
         if clip is not None:
             agent, seed = self._settings.clips[clip].agent, str(self._settings.clips[clip].seed)
+        spec = None
         if method is not None:
-            perturbation = self._settings.methods[method].perturbation
-        if perturbation is not None:
-            found = self._window(perturbation)
+            perturbation, spec = self._settings.methods[method].perturbation, self._settings.methods[method].gradient
+        if spec is not None:
+            gradient, found = next(iter(spec)), gradients.window(spec)
             window = None if found is None else str(found)
-        return Names(clip, agent, seed, method, perturbation, window)
-
-    def _window(self, perturbation: str) -> int | str | None:
-        """Return the window of decisions of a perturbation's background, or None if it needs no background."""
-        return fills.window(self._settings.perturbations[perturbation].fill)
+        if perturbation is not None:
+            found = fills.window(self._settings.perturbations[perturbation].fill)
+            window = None if found is None else str(found)
+        return Names(clip, agent, seed, method, perturbation, window, gradient)
 
     def each_method(self, names: Names) -> list[Names]:
         """Return names once for each method of their clip; unchanged if they have a method or no clip."""
@@ -102,20 +103,23 @@ class Plan:
             return [names]
         return [self._complete(names._replace(method=method)) for method in self._settings.clips[names.clip].methods]
 
-    def paths(self, pattern: str, names: Names, blocks: Iterable[int | str] = ()) -> list[str]:
+    def paths(self, pattern: str, names: Names, blocks: Iterable[int | str] = (), rule: str | None = None) -> list[str]:
         """Return the paths that a pattern such as ``results/clips/{clip}/{method}.zarr.zip`` stands for.
 
         There is one path for each layer and block. If ``names`` has no method, each method of the clip gives its own
-        paths. A pattern with ``{window}`` gives no path for a perturbation without background.
+        paths. A pattern with ``{window}`` gives no path for a method without background, and one with
+        ``{perturbation}`` none for a gradient.
 
         Args:
             pattern: a path with names in braces.
             names: the job's names.
             blocks: the blocks, for a pattern with ``{block}``.
+            rule: the rule that makes the files, which may make none for a method; None for any.
         """
         fields = fields_of(pattern)
         each = self.each_method(names) if fields & {"method", "perturbation", "window"} else [names]
-        each = [one for one in each if one.window is not None] if "window" in fields else each
+        needed = fields & {"perturbation", "window"}
+        each = [one for one in each if None not in [getattr(one, name) for name in needed] and self._makes(rule, one)]
         numbers = blocks if "block" in fields else (None,)
         layers = LAYERS if "layer" in fields else (None,)
         return [
@@ -124,6 +128,11 @@ class Plan:
             for block in numbers
             for layer in layers
         ]
+
+    def _makes(self, rule: str | None, names: Names) -> bool:
+        """Return whether a rule makes anything for these names."""
+        needed = self._rules[rule].only_with if rule in self._rules else None
+        return needed is None or getattr(names, needed) is not None
 
     def setting(self, path: str) -> Callable[[Names], Any]:
         """Return a function from names to the config's value at a path such as ``methods/{method}/scale``.
@@ -175,9 +184,9 @@ class Plan:
         """Return the lineage of a rule's results."""
         after, with_code, _, given = self._rules[rule]
         before = {
-            parent: list(dict.fromkeys(self.lineage(parent, one) for one in self.each_method(names)))
+            parent: list(dict.fromkeys(self.lineage(parent, one) for one in making))
             for parent in after
-            if (needed := self._rules[parent].only_with) is None or getattr(names, needed) is not None
+            if (making := [one for one in self.each_method(names) if self._makes(parent, one)])
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
         code = self._code(rule, names.agent, names.perturbation, names.method) if with_code else None

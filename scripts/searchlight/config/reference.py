@@ -22,7 +22,7 @@ from searchlight.config import environments
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
-from searchlight.saliency import fills, perturbers, scorers
+from searchlight.saliency import fills, gradients, perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "config" / "README.md"
@@ -66,6 +66,7 @@ def render_reference() -> str:
     parts += [_FILLS, *_members(fills.FOLDER)]
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
     parts += [_SCORERS, *_members(scorers.FOLDER)]
+    parts += [_GRADIENTS, *_members(gradients.FOLDER)]
     parts.append(_catalogue())
     parts.append(_BLOCK_SIZE)
     return "\n\n".join(parts) + "\n"
@@ -176,6 +177,18 @@ With `signed: true`, the maps of `OcclusionScoring`, `RISE` and `LIME` keep thei
 was hidden raises the chosen action's chance (of Q-networks, its advantage), or the value. Videos show this in
 `video.raises` and the opposite in `video.lowers`. Where actor and critic are in one frame, they show how strong it is,
 not its sign."""
+
+
+_GRADIENTS = """\
+## Gradients
+
+Maps from derivatives of the network's outputs, without masks: `methods: {ig: {gradient: integrated_gradients}}`. Most
+take milliseconds a frame. A map has the observation's pixels. At each, it is the sum of absolute values over the
+pictures of a stack. Pictures that a young stack does not have yet get no map. Of recurrent networks, the memory is as
+recorded. Networks of your own work too, if they are of torch's differentiable operations.
+
+A gradient says what the network would make of a change too small to see. A perturbation says what it makes of a picture
+without the thing. So take gradients beside `erase`, not in its place."""
 
 
 _BLOCK_SIZE = """\

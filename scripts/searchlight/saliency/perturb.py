@@ -7,29 +7,27 @@ for any block size and number of jobs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from searchlight.agents import networks, preprocessings
-from searchlight.agents.policy import Memory, Policy
-from searchlight.agents.policy_file import load_policy, read_metadata
-from searchlight.agents.preprocessing import Preprocessing
+from searchlight.agents.policy import Policy
+from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills
 from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.engine import make_engine
 from searchlight.saliency.patches import Patches
 from searchlight.saliency.perturbation import Perturbation
+from searchlight.saliency.recorded import Stacks, about_episode, check_recorded, memory_at
 from searchlight.store.blocks import frames_of
-from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, create, load
+from searchlight.store.zarr import CHUNK_FRAMES, Variable, create, load
 
-TOLERANCE = 1e-4
 # Masks in one chunk of the store, and outputs in memory at a time.
 CHUNK_MASKS = 2**14
 RUN_OUTPUTS = 2**21
@@ -76,7 +74,13 @@ def perturb_block(
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
         backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
-        attributes = _attributes(episode, policy_path, perturbation, block, block_size)
+        attributes = {
+            **about_episode(episode, policy_path),
+            "perturbation": perturbation,
+            **fills.described(perturbation["fill"]),
+            "block": block,
+            "block_size": block_size,
+        }
         length, height, width, _ = episode.shape("frame")
         frames = frames_of(block, block_size, length)
         preprocessing = preprocessings.build(episode.attributes["preprocessing"], (height, width))
@@ -110,12 +114,12 @@ def perturb_block(
                 outputs = []
                 for frame, made_of, screens in stacks.of(some):
                     prepared = preprocessing.prepare(screens)
-                    row, at = frame - frames.start, _memory_at(memory, frame - first)
+                    row, at = frame - frames.start, memory_at(memory, frame - first)
                     where = f"{episode_path}: frame {frame}"
                     reference = engine.reference(prepared.observation)
                     stored = {name: array[row] for name, array in recorded.items()}
-                    _check_recorded(engine.outputs(reference, at), stored, where)
-                    at = _memory_at(memory, max(0, frame - lag - first))
+                    check_recorded(engine.outputs(reference, at), stored, where)
+                    at = memory_at(memory, max(0, frame - lag - first))
                     behind = None if backgrounds is None else np.stack([backgrounds.nearest(one) for one in made_of])
                     patches = _Counted(perturbed.patches(screens, prepared, behind))
                     outputs.append(engine.respond(reference, at, patches, count))
@@ -127,30 +131,6 @@ def perturb_block(
             what = {"long_name": "decision of the episode"}
             writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
             writer.attributes(attributes)
-
-
-class Stacks:
-    """The screens that the observations of an episode's frames are made of."""
-
-    def __init__(self, episode: Reader, preprocessing: Preprocessing, frames: range) -> None:
-        """Read at which decisions the stacks of some frames were begun."""
-        self._episode, self._preprocessing, self._frames = episode, preprocessing, frames
-        if preprocessing.stack > 1:
-            self._begun = episode.read("stack_begun", slice(frames.start, frames.stop)).tolist()
-        else:
-            self._begun = list(frames)
-
-    def of(self, frames: range) -> Iterator[tuple[int, list[int], np.ndarray]]:
-        """Yield each of some frames with the decisions of its stack and their screens, (picture, H, W, 3)."""
-        first = max(0, frames.start - self._preprocessing.stack + 1)
-        screens = self._episode.read("frame", slice(first, frames.stop))
-        for frame in frames:
-            decisions = self._preprocessing.decisions(frame, self._begun[frame - self._frames.start])
-            # Slices are views.
-            stop = frame + 1 - first
-            together = decisions == list(range(decisions[0], frame + 1))
-            rows = slice(decisions[0] - first, stop) if together else np.array(decisions) - first
-            yield frame, decisions, screens[rows]
 
 
 class _Counted:
@@ -176,42 +156,3 @@ def _on_device(policy: Policy, device: str) -> Policy:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     return policy.to(device)
-
-
-def _memory_at(memory: Memory, index: int) -> dict[str, Tensor]:
-    return {name: array[index : index + 1] for name, array in memory.items()}
-
-
-def _check_recorded(expected: Iterable[np.ndarray], recorded: Mapping[str, np.ndarray], where: str) -> None:
-    """Check that the recorded outputs and value are those that the policy computes from the recorded frame.
-
-    Raises:
-        SearchlightError: an output differs by more than ``TOLERANCE`` of the outputs' size.
-    """
-    for (name, stored), ours in zip(recorded.items(), expected, strict=True):
-        difference = float(np.abs(stored - ours).max())
-        if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
-            raise SearchlightError(
-                f"{where}: recorded {name} differ from the policy's by {difference:.3g}, allowed: {TOLERANCE:g} of "
-                "their size; the episode was not played by this checkpoint, or was changed, or the network draws "
-                "random numbers"
-            )
-
-
-def _attributes(
-    episode: Reader, policy_path: str | Path, perturbation: dict[str, Any], block: int, block_size: int
-) -> dict[str, Any]:
-    played, given = episode.attributes["checkpoint"]["sha256"], read_metadata(policy_path)["sha256"]
-    if played != given:
-        raise SearchlightError(
-            f"{episode.path}: played by the checkpoint {played}, but {policy_path} is {given}; play it again"
-        )
-    kept = ("agent", "seed", "environment", "preprocessing", "checkpoint", "output")
-    return {
-        **{name: episode.attributes[name] for name in kept},
-        "screen": list(episode.shape("frame")[1:3]),
-        "perturbation": perturbation,
-        **fills.described(perturbation["fill"]),
-        "block": block,
-        "block_size": block_size,
-    }

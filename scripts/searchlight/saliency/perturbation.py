@@ -122,16 +122,11 @@ class Perturbation:
         On the screen, the image is (H, W, picture, 3) uint8. In the observation, it is the channels of the pictures,
         (height, width, channel) float32. The fill broadcasts to it, or has its shape.
         """
-        given = cast("np.ndarray", backgrounds)  # only fills with a window use it
         if not self._on_screen:
             channels = self.preprocessing.channels
             image = frame.observation[:, :, -channels * len(screens) :]
-            layers = [image[:, :, channel] for channel in range(image.shape[2])]
-            filled = [
-                self._fill(fills.Scene(layer, layer, partial(_channel_of, frame, given, *divmod(channel, channels))))
-                for channel, layer in enumerate(layers)
-            ]
-            return image, np.stack(filled, axis=-1)
+            return image, fills.of_observation(self._fill, image, frame, channels, backgrounds)
+        given = cast("np.ndarray", backgrounds)  # only fills with a window use it
         top, bottom, left, right = self.preprocessing.seen
         filled = [
             self._fill(fills.Scene(screen, screen[top:bottom, left:right], partial(_picture_of, given, number)))
@@ -166,11 +161,6 @@ class Perturbation:
 def _picture_of(backgrounds: np.ndarray, number: int) -> np.ndarray:
     """Return the background of a picture's screen."""
     return backgrounds[number]
-
-
-def _channel_of(frame: PreparedFrame, backgrounds: np.ndarray, number: int, channel: int) -> np.ndarray:
-    """Return a channel of a picture's background, as the agent observes it."""
-    return frame.observe_other(backgrounds[number])[:, :, channel]
 
 
 def _cut(image: np.ndarray, corners: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

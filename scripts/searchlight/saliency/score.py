@@ -22,6 +22,7 @@ from searchlight.config.outputs import Output
 from searchlight.errors import SearchlightError
 from searchlight.saliency import outputs, plugins, scorers
 from searchlight.saliency.hidden_sums import HiddenSums
+from searchlight.saliency.maps import MapsWriter
 from searchlight.saliency.masks import Masks, masks_of
 from searchlight.store.blocks import runs
 from searchlight.store.zarr import CHUNK_FRAMES, create, load
@@ -108,11 +109,11 @@ def score_block(
         responses_path: store written by ``searchlight.saliency.perturb``.
         output: path of the store to write. ``actor`` and ``critic`` (time, y, x) float32 are the unscaled maps, of
             the perturbed image's size. ``actor_peak`` and ``critic_peak`` (time,) float32 are their largest absolute
-            values.
-            ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the fraction
-            of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's ``CAUTION``,
-            if it has one. The attribute ``compares`` is the output that was compared, ``compared`` is that in words,
-            and ``signed`` says whether maps have a sign.
+            values. ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the
+            fraction of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's
+            ``CAUTION``, if it has one. The attribute ``made_by`` describes the method in words. The attribute
+            ``compares`` is the output that was compared, ``compared`` is that in words, and ``signed`` says whether
+            maps have a sign.
         scorer: scorer of the config.
         compares: what of the network's answer the actor's maps are made from, ``output`` of the method.
         temperature: divisor of Q-values that makes them logits; None without probabilities of Q-networks.
@@ -130,22 +131,11 @@ def score_block(
         masks = masks_of(perturbation, preprocessing)
         given, length = responses.attributes["output"], responses.shape("time")[0]
         outputs.check(given, compares, temperature)
-        score = make_scorers(scorer, masks, signed=signed)
-        arrays = {
-            name: writer.array(name, ("time", "y", "x"), masks.shape, np.float32, (CHUNK_FRAMES, *masks.shape))
-            for name in ("actor", "critic")
-        }
-        peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in arrays}
+        score, maps = make_scorers(scorer, masks, signed=signed), MapsWriter(writer, masks.shape, length)
         for rows in runs(0, length, CHUNK_FRAMES):
             answers = responses.read(f"reference_{given}", rows), responses.read(given, rows)
             values = responses.read("reference_value", rows)[:, None], responses.read("value", rows)[..., None]
-            maps = {
-                "actor": score.actor(*outputs.compared(*answers, given, compares, temperature)),
-                "critic": score.critic(*values),
-            }
-            for name, array in arrays.items():
-                array.append(maps[name])
-                peaks[name].append(np.abs(maps[name]).max(axis=(1, 2)))
+            maps.append(score.actor(*outputs.compared(*answers, given, compares, temperature)), score.critic(*values))
         for name in ("effective_masks", "time"):
             array = writer.array(name, ("time",), (), np.int64, (length,), responses.about(name))
             array.append(responses.read(name))
@@ -153,11 +143,17 @@ def score_block(
         covered = masks.covered
         if perturbation["space"] == "screen":
             covered = covered[top:bottom, left:right]
+        space, hidden_by = perturbation["space"], responses.attributes["hidden_by"]
+        (perturber,), (name,) = perturbation["perturber"], scorer
+        compared = outputs.described(given, compares, temperature)
+        how = f"{name} of the {compared}{' with its sign' if signed else ''}"
         about = {
             "scorer": scorer,
             "coverage": float(covered.mean()),
+            "space": space,
+            "made_by": f"{perturber} on the {space}, {hidden_by}, {how}",
             "compares": compares,
-            "compared": outputs.described(given, compares, temperature),
+            "compared": compared,
             "signed": signed,
         }
         writer.attributes({**responses.attributes, **about, **scorers.caution(scorer)})

@@ -110,16 +110,7 @@ def _outputs(store: Reader) -> dict[str, Any]:
 
 def _about(path: str | Path) -> dict[str, Any]:
     with load(path) as store:
-        perturbation = store.attributes["perturbation"]
-        return {
-            "perturber": next(iter(perturbation["perturber"])),
-            "fill": store.attributes["hidden_by"],
-            "space": perturbation["space"],
-            "scorer": next(iter(store.attributes["scorer"])),
-            "compared": store.attributes["compared"],
-            "signed": store.attributes["signed"],
-            "scale": store.attributes["scale"],
-        }
+        return {name: store.attributes[name] for name in ("made_by", "compared", "signed", "scale")}
 
 
 def _base64(path: str | Path) -> str:

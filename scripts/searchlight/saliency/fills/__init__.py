@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, cast
 
 from searchlight import registry
+from searchlight.agents.preprocessing import PreparedFrame
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
@@ -66,6 +68,39 @@ def build(spec: Any) -> Callable[[Scene], np.ndarray]:
     """Return a function that makes the fill's image for a scene."""
     chosen = _choose(spec)
     return lambda scene: chosen.module.image(scene, chosen.arguments)
+
+
+def of_observation(
+    fill: Callable[[Scene], np.ndarray],
+    image: np.ndarray,
+    frame: PreparedFrame,
+    channels: int,
+    backgrounds: np.ndarray | None,
+) -> np.ndarray:
+    """Return the fill of an observation's pictures, channel by channel.
+
+    Args:
+        fill: as ``build`` returns it.
+        image: (height, width, channel) float32, the pictures, oldest first.
+        frame: their frame, prepared.
+        channels: number of channels of a picture.
+        backgrounds: (picture, H, W, 3) uint8, the background of each picture's screen; only for fills with a window.
+
+    Returns:
+        (height, width, channel) float32, or one level for each channel, (channel,).
+    """
+    given = cast("np.ndarray", backgrounds)  # only fills with a window use it
+    layers = [image[:, :, channel] for channel in range(image.shape[2])]
+    filled = [
+        fill(Scene(layer, layer, partial(_channel_of, frame, given, *divmod(channel, channels))))
+        for channel, layer in enumerate(layers)
+    ]
+    return np.stack(filled, axis=-1)
+
+
+def _channel_of(frame: PreparedFrame, backgrounds: np.ndarray, number: int, channel: int) -> np.ndarray:
+    """Return a channel of a picture's background, as the agent observes it."""
+    return frame.observe_other(backgrounds[number])[:, :, channel]
 
 
 def window(spec: Any) -> int | Literal["episode"] | None:
