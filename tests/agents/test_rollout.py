@@ -401,3 +401,14 @@ def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episod
     few, many = (int(line) * 1024 for line in (tmp_path / "log").read_text().splitlines())
     assert many < 600e6
     assert many - few < 60e6
+
+
+@pytest.mark.parametrize(
+    ("env", "wrappers", "cautioned"),
+    [("PongNoFrameskip-v4", "none", True), ("PongNoFrameskip-v4", "sb3", False), ("Pong-v4", "none", False)],
+)
+def test_stacks_of_every_frame_are_pointed_out(env: str, wrappers: str, cautioned: bool, tmp_path: Path) -> None:
+    fetch_checkpoint("bundled:pong", None, None, BUNDLED, tmp_path / "policy", print)
+    settings = {**SETTINGS, "env": env, "wrappers": wrappers, "preprocessing": "sb3"}
+    played = play_episode(tmp_path / "policy", tmp_path / "episode", **settings, max_steps=3)
+    assert (played.caution is not None) == cautioned

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from searchlight import __version__, registry
 from searchlight.agents import networks, preprocessings
 from searchlight.agents import wrappers as world_registry
-from searchlight.agents.environment import describe_environment, make_environment, screen_of
+from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
 from searchlight.agents.policy import Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
@@ -35,17 +35,22 @@ from searchlight.config.environments import with_argument, written
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import Writer, create
 
+UNSKIPPED = (
+    "each of 60 frames a second is a decision, because neither env nor wrappers skip frames; agents that see stacks "
+    "were mostly trained with wrappers: sb3, cleanrl or gymnasium"
+)
 # Number of actions of the console; most games use fewer.
 ALL_ACTIONS = 18
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an episode went: its number of steps, its score, and how it ended."""
+    """How an episode went: its number of steps, its score, how it ended, and what a user may have overlooked."""
 
     steps: int
     score: float
     ended: str
+    caution: str | None = None
 
 
 def play_episode(
@@ -123,8 +128,11 @@ def play_episode(
                     },
                 }
             )
+        unskipped = world.frame_skip == game_of(environment)._frameskip == 1
     finally:
         environment.close()
+    if unskipped and prepared.stack > 1:
+        return replace(outcome, caution=f"agents.{agent}: {UNSKIPPED}")
     return outcome
 
 

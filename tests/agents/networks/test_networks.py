@@ -110,3 +110,10 @@ def test_file_names_observations_that_its_network_takes() -> None:
     for shape, said in (([1, 84, 84], "does not take the observations of shape"), ([9, 9999, 9999], "allowed: up to")):
         with pytest.raises(SearchlightError, match=rf"^weights\.zip: .*{said}"):
             networks.check_takes(policy, shape, "weights.zip")
+
+
+def test_wrong_name_of_a_network_names_the_one_that_fits() -> None:
+    with pytest.raises(
+        SearchlightError, match="not the network 'q_network', allowed: network: nature, or no `network`"
+    ):
+        policy_of(new_nature("sb3", (210, 160), 3), named="q_network")

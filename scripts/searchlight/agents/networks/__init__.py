@@ -105,6 +105,9 @@ def find(
     name = next((name for name, member in members.items() if member.fits(shapes)), None)
     if name is None:
         what = "a known network" if only is None else f"the network '{only}'"
+        others = [other for other in registry.names(FOLDER) if registry.load(FOLDER, other).fits(shapes)]
+        if others:
+            raise SearchlightError(f"{source}: not {what}, allowed: network: {' or '.join(others)}, or no `network`")
         allowed = "; or ".join(member.TENSORS for member in members.values())
         raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}; or {OWN}")
     told = members[name].told(facts) if hasattr(members[name], "told") else {}
