@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from baseline import batched_outputs, imresize, prepro, sb3
 from cases import ROOT
+from peak import BLOCK, peak_mb
 from searchlight.agents import preprocessings
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.policy import Policy
@@ -112,7 +113,7 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
             for case, preprocessing in agent.rows:
                 built = preprocessings.build(preprocessing, episode.shape("frame")[1:3])
                 given = [_read(frame, episode, Backgrounds(store), built, policy) for frame in frames]
-                yield {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
+                row = {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
                     Engine(policy, built.shape),
                     policy,
                     Perturbation(SPECS[case], built),
@@ -120,6 +121,14 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
                     case,
                     given,
                 )
+                yield row | {"peak_mb": _peak_mb(folder, SPECS[case]) if agent.preprocessing == preprocessing else None}
+
+
+def _peak_mb(folder: Path, spec: dict[str, Any]) -> float:
+    """Return the peak memory of a block of 40 frames; larger blocks take no more."""
+    block = {"policy": f"{folder}/policy", "episode": f"{folder}/episode", "output": f"{folder}/responses"}
+    more = {"background_path": f"{folder}/background"} if "background" in str(spec["fill"]) else {}
+    return peak_mb(BLOCK.format(**block, spec={**spec, "memory_lag": 0}, block=1, size=40, more=more))
 
 
 # The screens of an observation's pictures, the agent's memory, and the pictures' backgrounds.

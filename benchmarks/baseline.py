@@ -109,13 +109,13 @@ def frame_maps(case: Case, policy: Policy, screen: np.ndarray, memory: Memory) -
 BATCH = 64
 
 
-@torch.inference_mode()
 def sb3(screen: np.ndarray) -> np.ndarray:
     """A picture as stable-baselines3 makes it, (84, 84) float32."""
     grey = cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (84, 84), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
 
 
+@torch.inference_mode()
 def batched_outputs(
     policy: Policy,
     images: np.ndarray,

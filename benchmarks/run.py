@@ -26,6 +26,7 @@ from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, Frame, frames, our
 from documents import RESULTS, save  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
 from machine import machine  # noqa: E402
+from peak import BLOCK, peak_mb  # noqa: E402
 from report import plot, report  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
@@ -80,18 +81,9 @@ def batched(case: str, policy: Policy, given: list[Frame]) -> float:
     return (time.perf_counter() - start) / len(given)
 
 
-PEAK = """
-import sys
-from pathlib import Path
-from searchlight.job import limit_threads
-limit_threads(1)
-{body}
-print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024)
-"""
 OURS = """
-from searchlight.saliency.perturb import perturb_block
+{block}
 from searchlight.saliency.score import score_block
-perturb_block({policy!r}, {episode!r}, {folder!r} + "/r", perturbation={spec!r}, block={block}, block_size={size})
 score_block({folder!r} + "/r", {folder!r} + "/s", scorer={scorer!r})
 """
 THEIRS = """
@@ -101,28 +93,31 @@ maps_in_threads(CASES[{case!r}], Path({policy!r}), Path({episode!r}), range({fir
 """
 
 
-def peak_mb(body: str, case: str) -> float:
+def peak_of_case(body: str, case: str) -> float:
     """Return the peak memory in MB of one process: a whole block by Searchlight, or five frames the notebook's way."""
     spec, scorer = SPECS[case]
-    first = CLIP["frames"][0]
+    first, size = CLIP["frames"][0], CONFIG["block_size"]
     with tempfile.TemporaryDirectory() as folder:
+        block = {
+            "policy": str(POLICY),
+            "episode": str(EPISODE),
+            "output": f"{folder}/r",
+            "spec": {**spec, "perturber": check("perturber", spec["perturber"]), "memory_lag": 0},
+            "block": first // size + 1,
+            "size": size,
+            "more": {},
+        }
         values = {
+            "block": BLOCK.format(**block),
             "policy": str(POLICY),
             "episode": str(EPISODE),
             "folder": folder,
             "here": str(Path(__file__).parent),
-            "spec": {**spec, "perturber": check("perturber", spec["perturber"]), "memory_lag": 0},
             "scorer": check("scorer", scorer),
             "case": case,
             "first": first,
-            "size": CONFIG["block_size"],
-            "block": first // CONFIG["block_size"] + 1,
         }
-        text = PEAK.format(body=body.format(**values))
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", text], stdout=subprocess.PIPE, text=True, check=True
-        )
-    return float(done.stdout.split()[-1])
+        return peak_mb(body.format(**values))
 
 
 END_TO_END = {
@@ -183,7 +178,7 @@ def main() -> None:
     cases: dict[str, dict[str, float]] = {}
     for case in track(SPECS, "Cases"):
         cases[case] = measure(case)
-        cases[case] |= {"peak_mb": peak_mb(OURS, case), "baseline_peak_mb": peak_mb(THEIRS, case)}
+        cases[case] |= {"peak_mb": peak_of_case(OURS, case), "baseline_peak_mb": peak_of_case(THEIRS, case)}
     cases["end_to_end"] = end_to_end()
     for case, row in cases.items():
         row["target"] = TARGETS[case]

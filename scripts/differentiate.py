@@ -15,4 +15,5 @@ with job("differentiate", snakemake.log[0], snakemake.threads, snakemake.params.
         block_size=snakemake.params.block_size,
         background_path=snakemake.input.background or None,
         threads=snakemake.threads,
+        network=snakemake.params.network,
     )

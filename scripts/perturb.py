@@ -15,4 +15,5 @@ with job("perturb", snakemake.log[0], snakemake.threads, snakemake.params.lineag
         background_path=snakemake.input.background or None,
         threads=snakemake.threads,
         device=snakemake.params.device,
+        network=snakemake.params.network,
     )

@@ -7,4 +7,6 @@ with job("rollout", snakemake.log[0], snakemake.threads, snakemake.params.lineag
 
     played = play_episode(snakemake.input.policy, snakemake.output[0], **snakemake.params.episode)
     which = f"{snakemake.wildcards.agent}, seed {snakemake.wildcards.seed}"
+    if played.caution is not None:
+        notice(played.caution)
     notice(f"{which}: score {played.score:g} in {played.steps} steps ({played.ended})")

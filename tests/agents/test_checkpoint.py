@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from helpers.agents import real_agent
@@ -15,6 +17,7 @@ from helpers.checkpoints import (
 from helpers.project import BUNDLED
 from safetensors.numpy import load_file
 from searchlight.agents.policy_file import read_metadata
+from searchlight.agents.sources import identity
 from searchlight.errors import SearchlightError
 
 # The agent that ships with the project
@@ -106,3 +109,24 @@ def test_folder_and_pattern_are_recorded_as_their_file(fetch: Fetch, name: str) 
 
 def test_folder_without_a_checkpoint_is_refused(fetch: Fetch) -> None:
     assert "a folder, no file asked for, allowed: none, it is empty" in fetch.refused(str(fetch.folder))
+
+
+def test_actor_alone_is_not_taken_for_q_values(fetch: Fetch) -> None:
+    layers = {"0": (4, 4, 8, 8), "2": (4, 4, 4, 4), "4": (4, 4, 3, 3), "7": (6, 196), "9": (3, 6)}
+    names = {f"{number}.weight": torch.ones(shape) for number, shape in layers.items()}
+    for prefix in ("actor.", "model.policy.", "pi.net."):
+        line = fetch.refused(torch_bytes({prefix + name: tensor for name, tensor in names.items()}))
+        assert f"found one network under '{prefix.split('.')[-2 if prefix[0] == 'm' else 0]}', which may give" in line
+    assert (
+        read_metadata(fetch(torch_bytes({f"q.net.{name}": tensor for name, tensor in names.items()})))["actions"] == 3
+    )
+
+
+def test_data_beside_an_unpacked_policy_is_part_of_its_identity(tmp_path: Path) -> None:
+    (tmp_path / "policy.pth").write_bytes(b"weights")
+    (tmp_path / "data").write_text("{}")
+    name = str(tmp_path / "policy.pth")
+    before = identity(name, None, BUNDLED, {})
+    assert identity(name, None, BUNDLED, {}) == before
+    (tmp_path / "data").write_text('{"n_quantiles": 3}')
+    assert identity(name, None, BUNDLED, {})["file"] != before["file"]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.checkpoints import Fetch, network, torch_bytes
+from searchlight.agents.policy_file import load_policy, write_policy
+from searchlight.errors import SearchlightError
 
 
 def test_two_fetches_are_equal_byte_for_byte(fetch: Fetch) -> None:
@@ -20,3 +24,16 @@ def test_output_permissions_follow_the_umask(fetch: Fetch, umask: int) -> None:
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_file_alone_cannot_ask_for_code(tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    spec = {"module": str(tmp_path / "evil.py"), "class": "Evil", "arguments": {}}
+    write_policy(tmp_path / "policy", {"a": np.zeros(1, np.float32)}, {"network": spec})
+    for asked in (None, "nature", {**spec, "class": "Other"}):
+        with pytest.raises(SearchlightError, match=r"evil\.py, whose code the config does not ask for"):
+            load_policy(tmp_path / "policy", asked)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(SearchlightError, match="found no class Evil"):
+        load_policy(tmp_path / "policy", spec)
+    assert (tmp_path / "ran").exists()

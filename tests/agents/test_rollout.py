@@ -279,7 +279,7 @@ def play_listed(
     monkeypatch: pytest.MonkeyPatch, path: Path, policy: Listed, prepared: Preprocessing, **settings: Any
 ) -> None:
     """Let a network of these tests play, by a preprocessing that no config names."""
-    monkeypatch.setattr(rollout, "load_policy", lambda _: policy)
+    monkeypatch.setattr(rollout, "load_policy", lambda *_: policy)
     monkeypatch.setattr(rollout, "read_metadata", lambda _: {})
     monkeypatch.setattr(preprocessings, "build", lambda *_: prepared)
     play_episode("", path, **{**SETTINGS, **settings})
@@ -339,6 +339,18 @@ def test_actions_are_not_sampled_from_values(monkeypatch: pytest.MonkeyPatch, tm
         play_listed(monkeypatch, tmp_path / "e", Listed(), preprocessing("cv2"), actions="sampled", max_steps=5)
 
 
+def test_outputs_that_are_no_numbers_end_the_game(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Lost(Listed):
+        def step(self, observation: torch.Tensor, memory: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
+            values, value, memory = super().step(observation, memory)
+            return values, value / (len(self.seen) < 4), memory
+
+    line = "^agents.breakout: at decision 2 the network gives q_values and a value that are not all finite$"
+    with pytest.raises(SearchlightError, match=line):
+        play_listed(monkeypatch, tmp_path / "e", Lost(), preprocessing("cv2"), max_steps=5)
+    assert not (tmp_path / "e").exists()
+
+
 def test_all_actions_name_the_environment_that_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = {"env": {"id": "ALE/Breakout-v5", "frameskip": 3}, "max_steps": 5}
     allowed = r"allowed: env: \{id: ALE/Breakout-v5, frameskip: 3, full_action_space: true\}"
@@ -389,3 +401,14 @@ def test_memory_does_not_grow_with_the_number_of_masks(policy_path: Path, episod
     few, many = (int(line) * 1024 for line in (tmp_path / "log").read_text().splitlines())
     assert many < 600e6
     assert many - few < 60e6
+
+
+@pytest.mark.parametrize(
+    ("env", "wrappers", "cautioned"),
+    [("PongNoFrameskip-v4", "none", True), ("PongNoFrameskip-v4", "sb3", False), ("Pong-v4", "none", False)],
+)
+def test_stacks_of_every_frame_are_pointed_out(env: str, wrappers: str, cautioned: bool, tmp_path: Path) -> None:
+    fetch_checkpoint("bundled:pong", None, None, BUNDLED, tmp_path / "policy", print)
+    settings = {**SETTINGS, "env": env, "wrappers": wrappers, "preprocessing": "sb3"}
+    played = play_episode(tmp_path / "policy", tmp_path / "episode", **settings, max_steps=3)
+    assert (played.caution is not None) == cautioned

@@ -15,6 +15,7 @@ import pytest
 import torch
 from helpers.agents import real_agent
 from helpers.checkpoints import Payload, network, torch_bytes, zip_bytes
+from helpers.sb3 import new_agent, user_extractor
 from helpers.sb3_zips import Images, sb3_bytes, sb3_members
 from searchlight.agents import sb3_zip
 from searchlight.agents.weights import Weights, read_weights
@@ -104,6 +105,10 @@ WRITTEN: dict[str, tuple[Callable[[Path], None], dict[str, Any]]] = {
     "net_arch": (
         saved("A2C", "CnnPolicy", net_arch=[64], activation_fn=torch.nn.ReLU),
         {"algorithm": "actor_critic", "activation": "relu"},
+    ),
+    "extractor of the user's own": (
+        lambda path: new_agent("PPO", features_extractor_class=user_extractor()).save(path),
+        {"algorithm": "actor_critic", "extractor": user_extractor().__name__},
     ),
     "policy of the user's own": (saved("PPO", "own"), {"algorithm": "actor_critic"}),
     "0..255": (saved("PPO", "CnnPolicy", **UNSCALED), {"algorithm": "actor_critic", "normalize_images": False}),

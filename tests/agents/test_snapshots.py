@@ -56,6 +56,8 @@ def test_name_of_the_folder_is_no_pattern() -> None:
 def test_highest_step_is_the_last_number_of_the_name() -> None:
     assert highest_step(STEPS, "pattern", []) == "rl_model_1000000_steps.zip"
     assert highest_step(["seed9/a.pt"], "pattern", []) == "seed9/a.pt"
+    with pytest.raises(SearchlightError, match=r"^pattern: several fit, name one of: a2c-P-v4\.zip, dqn-P-v4\.zip$"):
+        highest_step(["dqn-P-v4.zip", "a2c-P-v4.zip"], "pattern", [])
     with pytest.raises(SearchlightError, match=r"^pattern, allowed: b\.pt$"):
         highest_step([], "pattern", ["b.pt"])
 
@@ -71,6 +73,9 @@ def test_highest_step_is_the_last_number_of_the_name() -> None:
         ("model_2M.pt", 2_000_000),
         ("model_2more.pt", 2),
         ("best_model.zip", -1),
+        ("a2c-PongNoFrameskip-v4.zip", -1),
+        ("baby-a3c_20.tar", 20),
+        ("c51_atari.cleanrl_model", -1),
     ],
 )
 def test_step_is_read_from_a_name(name: str, step: int) -> None:

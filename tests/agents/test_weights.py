@@ -183,3 +183,13 @@ def test_decompression_bomb_is_refused_before_reading(tmp_path: Path, monkeypatc
     monkeypatch.setattr(torch, "load", None)
     with pytest.raises(SearchlightError, match="found over 1000000 bytes, allowed: less"):
         fetch_checkpoint(str(tmp_path / "small.pt"), None, None, BUNDLED, tmp_path / "policy", print)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_call_that_takes_memory_is_refused_unread(legacy: bool, fetch: Fetch) -> None:
+    class Greedy:
+        def __reduce__(self) -> Any:
+            return bytearray, (2**34,)
+
+    line = fetch.refused(torch_bytes({"state_dict": network(), "more": Greedy()}, legacy=legacy))
+    assert "found a call of bytearray" in line

@@ -180,6 +180,7 @@ class Stacked(nn.Module):
     width=st.integers(40, 60),
     corner=st.tuples(st.integers(0, 31), st.integers(0, 31)),
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    cost=st.sampled_from([0, engine_module.BOX_COST, 1e9]),
 )
 def test_stacks_are_exact_where_all_or_newest_channels_change(
     inputs: int,
@@ -191,6 +192,7 @@ def test_stacks_are_exact_where_all_or_newest_channels_change(
     width: int,
     corner: tuple[int, int],
     size: tuple[int, int],
+    cost: float,
 ) -> None:
     depth, shape = len(widths), (height, width)
     for kernel, stride in zip(kernels, strides, strict=False):
@@ -206,11 +208,17 @@ def test_stacks_are_exact_where_all_or_newest_channels_change(
     boxes = np.array([[corner[0], corner[0] + sides[0], corner[1], corner[1] + sides[1]]] * 2)
     values = rng.random((2, *sides, min(changing, inputs)), np.float32)
     found = [Patches(observation, np.array([0, 2]), boxes, boxes[:, ::2], values)]
+    # Patches of the whole observation, of which some change but a part of it.
+    whole = rng.random((4, height, width, inputs), np.float32)
+    whole[1] = observation
+    whole[1, -5:, :7] = 0.5
+    large = np.array([[0, height, 0, width], [height - 5, height, 0, 7], *[[0, height, 0, width]] * 2])
+    found.append(Patches(observation, np.arange(3, 7), large, np.zeros((4, 2), np.int64), whole))
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_module, "BOX_COST", 0)  # boxes only
+        patch.setattr(engine_module, "BOX_COST", cost)
         engine = Engine(policy, (height, width))
-        ours = engine.respond(engine.reference(observation), {}, found, 3)
-        plain = WholeForwards(policy, batch=1).respond(observation, {}, found, 3)
+        ours = engine.respond(engine.reference(observation), {}, found, 7)
+        plain = WholeForwards(policy, batch=3).respond(observation, {}, found, 7)
     assert_same(ours, plain)
     np.testing.assert_array_equal(ours[0][1], ours[2])
 

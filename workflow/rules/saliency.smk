@@ -48,6 +48,7 @@ rule perturb:
             perturbation=setting("perturbations/{perturbation}"),
             block_size=settings.block_size,
             device=settings.device,
+            network=setting("agents/{agent}/network"),
         ),
     script:
         "../../scripts/perturb.py"
@@ -103,6 +104,7 @@ rule differentiate:
             gradient=setting("methods/{method}/gradient"),
             of=setting("methods/{method}/of"),
             block_size=settings.block_size,
+            network=setting("agents/{agent}/network"),
         ),
     script:
         "../../scripts/differentiate.py"

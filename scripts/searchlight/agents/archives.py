@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from searchlight.agents import foreign, sb3_zip
 from searchlight.agents.snapshots import SUFFIXES, highest_step
-from searchlight.agents.sources import MAX_BYTES
+from searchlight.agents.sources import DATA, MAX_BYTES, POLICY
 from searchlight.errors import SearchlightError, printable, quoted
 
 # Suffixes of weights and of much else: the first bytes decide.
@@ -54,12 +54,12 @@ def extract_member(archive: Path, member: str | None, folder: Path, source: str)
     try:
         with zipfile.ZipFile(archive) as file:
             chosen = _choose(file, member, source)
-            unpacked = PurePosixPath(chosen).name == sb3_zip.POLICY
-            target = folder / (sb3_zip.POLICY if unpacked else "member")
+            unpacked = PurePosixPath(chosen).name == POLICY
+            target = folder / (POLICY if unpacked else "member")
             _copy(file, chosen, target, MAX_BYTES, source)
-            data = str(PurePosixPath(chosen).with_name(sb3_zip.DATA))
+            data = str(PurePosixPath(chosen).with_name(DATA))
             if unpacked and data in file.namelist():
-                _copy(file, data, folder / sb3_zip.DATA, sb3_zip.MAX_DATA, source)
+                _copy(file, data, folder / DATA, sb3_zip.MAX_DATA, source)
     except SearchlightError:
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds; all mean the same to the user
@@ -112,6 +112,6 @@ def _holds_weights(file: zipfile.ZipFile, name: str) -> bool:
 
 def _without_companions(names: list[str]) -> list[str]:
     """Return names without the optimizer and the variables that stable-baselines3 stores beside ``policy.pth``."""
-    folders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name == sb3_zip.POLICY}
+    folders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name == POLICY}
     companions = {folder / name for folder in folders for name in sb3_zip.COMPANIONS}
     return [name for name in names if PurePosixPath(name) not in companions]

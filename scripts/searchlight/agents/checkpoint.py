@@ -16,7 +16,7 @@ from searchlight.agents.archives import extract_member, is_archive
 from searchlight.agents.downloads import download
 from searchlight.agents.hub import fetch_from_hub
 from searchlight.agents.policy_file import write_policy
-from searchlight.agents.prefixes import fitting
+from searchlight.agents.prefixes import fitting, prefix_of_policy
 from searchlight.agents.sources import PINNED, is_local, local_name, local_path, pin_line
 from searchlight.agents.weights import read_weights
 from searchlight.config.checkpoints import on_hub
@@ -70,7 +70,12 @@ def fetch_checkpoint(
         weights = read_weights(path, checkpoint if member is None else f"{checkpoint}: {printable(member)}")
     tensors = fitting(weights.tensors, lambda tensors: networks.fits(_shapes(tensors), network))
     found = networks.find(_shapes(tensors), weights.facts, checkpoint, network)
+    if network is None and (prefix := prefix_of_policy(weights.tensors, tensors)) is not None:
+        networks.refuse_policy_alone(found, checkpoint, prefix)
+    print(f"{checkpoint}: network {found}")
     policy = networks.build(found, tensors, checkpoint)
+    if (shape := weights.facts.get("observation")) is not None:
+        networks.check_takes(policy, shape, checkpoint)
     about = {
         "source": source,
         "member": member,

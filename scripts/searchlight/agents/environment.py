@@ -96,6 +96,7 @@ def describe_environment(environment: gymnasium.Env, env: str | dict[str, Any]) 
     settings = {name: value for name, value in spec.kwargs.items() if not callable(value)}
     code = own_code(env)
     return {
+        "env": env,
         "environment": spec.id,
         "environment_settings": {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
         "action_meanings": list(game_of(environment).get_action_meanings()),

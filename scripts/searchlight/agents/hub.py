@@ -14,11 +14,10 @@ from glob import has_magic
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from searchlight.agents import sb3_zip
 from searchlight.agents.archives import refuse_outside
 from searchlight.agents.downloads import check_answer
 from searchlight.agents.snapshots import highest_step, only_checkpoint
-from searchlight.agents.sources import MAX_BYTES
+from searchlight.agents.sources import DATA, MAX_BYTES, POLICY
 from searchlight.config.checkpoints import OnHub
 from searchlight.errors import SearchlightError, one_line, printable
 
@@ -67,8 +66,8 @@ def fetch_from_hub(wanted: OnHub, checkpoint: str, folder: Path) -> tuple[Path, 
 
 def _with_data(info: ModelInfo, file: str) -> list[str]:
     """Return a file; and with ``policy.pth`` the ``data`` beside it, which says what the weights do not."""
-    data = str(PurePosixPath(file).with_name(sb3_zip.DATA))
-    beside = PurePosixPath(file).name == sb3_zip.POLICY and data in {one.rfilename for one in info.siblings or []}
+    data = str(PurePosixPath(file).with_name(DATA))
+    beside = PurePosixPath(file).name == POLICY and data in {one.rfilename for one in info.siblings or []}
     return [file, data] if beside else [file]
 
 

@@ -24,15 +24,19 @@ class Output:
         name: name of their array in stores, and value of the stores' attribute ``output``.
         long_name: description in words.
         softmax: whether their softmax is the probability of each action. Episodes then hold it, and pages show it.
+        value: description of the value beside them.
     """
 
     name: str
     long_name: str
     softmax: bool
+    value: str = "critic's estimate of the return"
 
 
 LOGITS = Output("logits", "actor's logits", softmax=True)
-Q_VALUES = Output("q_values", "Q-values", softmax=False)
+Q_VALUES = Output(
+    "q_values", "Q-values", softmax=False, value="value of the state: of the dueling head, else the largest Q-value"
+)
 
 
 def channels_first(observations: np.ndarray) -> Tensor:

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from searchlight.agents import networks
 from searchlight.agents.policy import Policy
 from searchlight.agents.sources import LINEAGE, METADATA, PINNED
-from searchlight.errors import SearchlightError, damaged, one_line
+from searchlight.errors import SearchlightError, damaged, one_line, printable
 from searchlight.store.files import written_whole
 from searchlight.store.records import declared
 
@@ -63,14 +63,25 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     return read_policy(path)[1]
 
 
-def load_policy(path: str | Path) -> Policy:
+def load_policy(path: str | Path, network: networks.Spec | None = None) -> Policy:
     """Load the policy that ``write_policy`` wrote, ready to be evaluated.
 
+    Args:
+        path: safetensors.
+        network: the agent's network in the config. A file alone cannot ask for a class of a user's own file, whose
+            code would run.
+
     Raises:
-        SearchlightError: the file is missing or damaged.
+        SearchlightError: the file is missing or damaged, or asks for code that the config does not ask for.
     """
     tensors, metadata = read_policy(path)
-    return networks.build(metadata["network"], tensors, str(path))
+    found = metadata["network"]
+    if networks.module_of(found) is not None and found != network:
+        raise SearchlightError(
+            f"{path}: found a network of {printable(str(networks.module_of(found)))}, whose code the config does not "
+            "ask for; delete this file and run again"
+        )
+    return networks.build(found, tensors, str(path))
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:

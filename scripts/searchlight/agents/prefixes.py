@@ -11,6 +11,8 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+# What people call the actor's own network.
+_OF_POLICY = {"actor", "pi", "policy"}
 # torch.compile adds it to a whole network or to parts of one; torch's parallel wrappers add `module.` to a whole one.
 _COMPILED, _PARALLEL = "_orig_mod", "module."
 
@@ -33,6 +35,12 @@ def candidates(values: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
             return
         values = {name.removeprefix(prefix + dot): value for name, value in values.items()}
         yield values
+
+
+def prefix_of_policy(before: Mapping[str, Value], after: Mapping[str, Value]) -> str | None:
+    """Return the part of a prefix that was taken off by which a file calls its tensors a policy's, or None."""
+    parts = next(iter(before), "").removesuffix(next(iter(after), "")).split(".")
+    return next((part for part in parts if part in _OF_POLICY), None)
 
 
 def fitting(values: Mapping[str, Value], fits: Callable[[Mapping[str, Value]], bool]) -> dict[str, Value]:

@@ -48,7 +48,7 @@ class Recorder:
             "lives": ((), (), np.int64, "lives left at this decision"),
             output.name: (("action_index",), (actions,), np.float32, output.long_name),
             "probability": (("action_index",), (actions,), np.float32, f"softmax of the {output.name}"),
-            "value": ((), (), np.float32, "critic's estimate of the return"),
+            "value": ((), (), np.float32, output.value),
         }
         if frame_skip == 1:
             del layout["ram_before"]

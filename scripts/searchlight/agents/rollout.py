@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +23,34 @@ import torch
 from tqdm import tqdm
 
 from searchlight import __version__, registry
-from searchlight.agents import preprocessings
-from searchlight.agents import wrappers as worlds
-from searchlight.agents.environment import describe_environment, make_environment, screen_of
+from searchlight.agents import networks, preprocessings
+from searchlight.agents import wrappers as world_registry
+from searchlight.agents.environment import describe_environment, game_of, make_environment, screen_of
 from searchlight.agents.policy import Policy, channels_first
 from searchlight.agents.policy_file import load_policy, read_metadata
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.recorder import Recorder
-from searchlight.agents.world import World
+from searchlight.agents.world import World, WorldError
 from searchlight.config.environments import with_argument, written
 from searchlight.errors import SearchlightError, one_line
 from searchlight.store.zarr import Writer, create
 
+UNSKIPPED = (
+    "each of 60 frames a second is a decision, because neither env nor wrappers skip frames; agents that see stacks "
+    "were mostly trained with wrappers: sb3, cleanrl or gymnasium"
+)
 # Number of actions of the console; most games use fewer.
 ALL_ACTIONS = 18
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an episode went: its number of steps, its score, and how it ended."""
+    """How an episode went: its number of steps, its score, how it ended, and what a user may have overlooked."""
 
     steps: int
     score: float
     ended: str
+    caution: str | None = None
 
 
 def play_episode(
@@ -58,6 +64,7 @@ def play_episode(
     actions: str | dict[str, float],
     seed: int,
     max_steps: int,
+    network: networks.Spec | None = None,
 ) -> Outcome:
     """Play one episode and write it as a store.
 
@@ -71,11 +78,13 @@ def play_episode(
         actions: ``greedy``, ``sampled``, or ``{epsilon: …}``, the chance of a random action.
         seed: seed of the environment and of the actions that are drawn.
         max_steps: largest number of decisions.
+        network: the agent's network in the config.
 
     Raises:
-        SearchlightError: the environment does not exist, or the policy does not fit its actions or observations.
+        SearchlightError: the environment does not exist, the policy does not fit its actions or observations, or
+            it gives numbers that are not finite.
     """
-    policy = load_policy(policy_path)
+    policy = load_policy(policy_path, network)
     environment = make_environment(env, f"agents.{agent}.env")
     try:
         description = describe_environment(environment, env)
@@ -94,9 +103,12 @@ def play_episode(
                 f"agents.{agent}.actions: found 'sampled', allowed: greedy or {{epsilon: …}}, because "
                 f"{policy.output.name} are no logits"
             )
-        world = worlds.build(wrappers, environment, env, f"agents.{agent}.wrappers")
+        world = world_registry.build(wrappers, environment, env, f"agents.{agent}.wrappers")
         with create(output) as writer:
-            outcome = _play(policy, world, writer, prepared, actions, seed, max_steps)
+            try:
+                outcome = _play(policy, world, writer, prepared, actions, seed, max_steps, f"agents.{agent}")
+            except WorldError as error:
+                raise SearchlightError(f"agents.{agent}.wrappers: {error}") from error
             writer.attributes(
                 {
                     **description,
@@ -116,8 +128,11 @@ def play_episode(
                     },
                 }
             )
+        unskipped = world.frame_skip == game_of(environment)._frameskip == 1
     finally:
         environment.close()
+    if unskipped and prepared.stack > 1:
+        return replace(outcome, caution=f"agents.{agent}: {UNSKIPPED}")
     return outcome
 
 
@@ -130,14 +145,15 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     refused = _refusal(policy, preprocessing)
     if refused is None:
         return
-    fits = []
-    for name in registry.names(preprocessings.FOLDER):
+    fits: list[str] = []
+    for name, stack in product(registry.names(preprocessings.FOLDER), (None, 1, 2, 3, 4)):
+        spec: Any = name if stack is None else {name: {"stack": stack}}
         try:
-            other = preprocessings.build(name, preprocessing.screen)
-        except SearchlightError:  # it needs arguments, or another screen
+            other = preprocessings.build(spec, preprocessing.screen)
+        except SearchlightError:  # it needs or has no such arguments, or another screen
             continue
-        if _refusal(policy, other) is None:
-            fits.append(f"{name} ({_size(other)})")
+        if all(not one.startswith(f"{name} ") for one in fits) and _refusal(policy, other) is None:
+            fits.append(f"{name} ({_size(other)})" if stack is None else f"{name} of stack {stack} ({_size(other)})")
     allowed = f"allowed: preprocessing: {' or '.join(fits)}" if fits else f"because {one_line(refused)}"
     raise SearchlightError(
         f"{key}: the checkpoint's network does not take the {_size(preprocessing)} observations of its "
@@ -170,6 +186,7 @@ def _play(
     actions: str | dict[str, float],
     seed: int,
     max_steps: int,
+    key: str,
 ) -> Outcome:
     generator = np.random.default_rng(seed)
     memory = policy.initial_memory()
@@ -179,6 +196,8 @@ def _play(
     pictures: deque[np.ndarray] = deque(maxlen=preprocessing.stack)
     now = world.reset(seed)
     before = now.reward
+    if now.terminated or now.truncated:
+        raise WorldError("found a game that is over before its first decision, allowed: another seed")
     begun, steps, score, ended = 0, 0, 0.0, "max_steps"
     with tqdm(total=max_steps, unit=" steps", mininterval=1, file=sys.stderr) as progress:
         while steps < max_steps:
@@ -188,6 +207,11 @@ def _play(
             made_of = preprocessing.decisions(steps, begun)
             observation = preprocessing.stacked([pictures[one - steps - 1] for one in made_of])
             given, value, after = policy.step(channels_first(observation[None]), memory)
+            if not (given.isfinite().all() and value.isfinite().all()):
+                raise SearchlightError(
+                    f"{key}: at decision {steps} the network gives {policy.output.name} and a value that are not all "
+                    "finite"
+                )
             outputs, probability = given[0].numpy(), torch.softmax(given[0], dim=0).numpy()
             action = _choose(actions, outputs, probability, generator)
             following = world.step(action)

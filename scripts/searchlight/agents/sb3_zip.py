@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from searchlight.agents.foreign import is_zip
-from searchlight.agents.sources import MAX_BYTES
+from searchlight.agents.sources import DATA, MAX_BYTES, POLICY, data_beside
 from searchlight.errors import SearchlightError, printable, quoted
 
-POLICY, DATA = "policy.pth", "data"
 # What else a zip may store for torch; "tensors.pth" is of versions before 0.9.
 COMPANIONS = ("policy.optimizer.pth", "pytorch_variables.pth", "tensors.pth")
 LIBRARY = "stable-baselines3"
@@ -74,8 +73,8 @@ def read_beside(path: Path, source: str) -> dict[str, Any]:
     Raises:
         SearchlightError: ``data`` is too large, or the agent does not see images.
     """
-    data = path.with_name(DATA)
-    if path.name != POLICY or not data.is_file():
+    data = data_beside(path)
+    if data is None:
         return {}
     if data.stat().st_size > MAX_DATA:
         raise SearchlightError(f"{source}: {DATA}: found over {MAX_DATA} bytes, allowed: less")
@@ -88,7 +87,8 @@ def facts_of(data: bytes, source: str) -> dict[str, Any]:
     Returns:
         ``library``; ``algorithm`` (``actor_critic``, ``dqn``, ``qrdqn`` or ``recurrent``); ``activation``, the
         class's name in lower case; ``quantiles``; ``normalize_images``, whether the network sees 0..1 in place of
-        0..255; ``observation``, the shape that the network sees.
+        0..255; ``observation``, the shape that the network sees; ``extractor``, the name of the class of the
+        convolutions, if the user gave one.
 
     Raises:
         SearchlightError: ``data`` is no JSON, or the agent does not see images.
@@ -113,6 +113,7 @@ def facts_of(data: bytes, source: str) -> dict[str, Any]:
         "quantiles": int(quantiles) if re.fullmatch(r"[0-9]{1,6}", str(quantiles)) else None,
         "normalize_images": _normalized(space, settings),
         "observation": shape,
+        "extractor": _class_name(_extractor(settings)) if "features_extractor_class" in settings else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -132,6 +133,12 @@ def _normalized(space: Mapping[str, Any], settings: Mapping[str, Any]) -> bool |
         return str(settings.get("normalize_images", True)) == "True"
     highest = {float(number) for number in re.findall(r"[0-9]+(?:\.[0-9]*)?", str(space.get("high")))}
     return highest == {1.0}
+
+
+def _extractor(settings: Mapping[str, Any]) -> Any:
+    """Return the text of the class of the convolutions; some versions write a table about a class."""
+    given = settings["features_extractor_class"]
+    return given.get(":type:", given) if isinstance(given, Mapping) else given
 
 
 def _policy_name(saved: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from searchlight.errors import SearchlightError, printable
 
 # Suffixes of files that hold weights alone.
 SUFFIXES = (".tar", ".pt", ".pth", ".safetensors", ".cleanrl_model")
-# What stands in names without being a step: versions of environments, and seeds.
-_NO_STEPS = re.compile(r"-v[0-9]+|seed[-_]?[0-9]+", re.IGNORECASE)
+# What stands in names without being a step: versions of environments, seeds, and algorithms and libraries.
+_NO_STEPS = re.compile(r"-v[0-9]+|seed[-_]?[0-9]+|(?<![a-z])(a2c|a3c|c51|ppo2|r2d2|sb3)(?![a-z0-9])", re.IGNORECASE)
 # Folders named after a step, as in `rl_model_1000_steps/policy.pth`.
 _STEP_FOLDER = re.compile(
     r"[0-9]+[-_]?steps?|(steps?|checkpoint|ckpt|epoch|iter(ation)?|update)[-_]?[0-9]+", re.IGNORECASE
@@ -92,7 +92,8 @@ def _unit(path: PurePosixPath) -> PurePosixPath:
 def step_of(name: str) -> int:
     """Return the step in a file's name: its last number, of up to 18 digits; -1 if it has none.
 
-    ``900k`` and ``2M`` are thousands and millions. Versions (``Pong-v4``) and seeds (``seed1``) are no steps.
+    ``900k`` and ``2M`` are thousands and millions. Versions (``Pong-v4``), seeds (``seed1``) and
+    algorithms (``a2c``) are no steps.
     """
     numbers = re.findall(r"([0-9]{1,18})(?:([kKmM])(?![A-Za-z]))?", _NO_STEPS.sub("", name))
     return int(numbers[-1][0]) * _FACTORS[numbers[-1][1].lower()] if numbers else -1

@@ -18,6 +18,8 @@ from searchlight.config.checkpoints import on_hub, pinned_to
 from searchlight.errors import SearchlightError
 from searchlight.store.files import digest_of
 
+# Members of a zip of stable-baselines3 that are read, and files of an unpacked one.
+POLICY, DATA = "policy.pth", "data"
 # Largest size of a checkpoint, in bytes.
 MAX_BYTES = 2 * 1024**3
 # Entry of the safetensors metadata in which ``searchlight.agents.policy_file`` records the source of the weights.
@@ -76,6 +78,12 @@ def existing_file(checkpoint: str, bundled: str | Path) -> Path | None:
         return None
 
 
+def data_beside(path: Path) -> Path | None:
+    """Return the file that says more of an unpacked agent of stable-baselines3, beside its ``policy.pth``, or None."""
+    data = path.with_name(DATA)
+    return data if path.name == POLICY and data.is_file() else None
+
+
 def identity(
     checkpoint: str, sha256: str | None, bundled: str | Path, recorded_there: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -90,12 +98,15 @@ def identity(
         recorded_there: the record of the weights that were fetched before; empty if there are none.
 
     Returns:
-        ``checkpoint``, without a revision; ``file``, the digest of a local file or None; ``pinned``, the pin or None.
+        ``checkpoint``, without a revision; ``file``, the digest of a local file, and of what is read beside it, or
+        None; ``pinned``, the pin or None.
     """
     path = existing_file(checkpoint, bundled)
     if path is not None:
         file = digest_of(path)
         pinned = sha256 if sha256 not in (None, file) else None
+        if (data := data_beside(path)) is not None:
+            file += f" {digest_of(data)}"
         return {"checkpoint": local_name(checkpoint), "file": file, PINNED: pinned}
     wanted, there = on_hub(checkpoint), recorded_there
     if wanted is None:

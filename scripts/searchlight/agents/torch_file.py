@@ -25,6 +25,8 @@ _ACTIVE = re.compile(
     r"|(ctypes|http|importlib|marshal|nt|os|pickle|pip|posix|pty|requests|runpy|shutil|socket|subprocess|sys|tempfile"
     r"|timeit|urllib|webbrowser)\.|_?io\.open|_?pickle\.loads?"
 )
+# torch allows it, and it takes any amount of memory for a few bytes of file.
+_ALLOCATES = b"bytearray\n"
 # A model that keeps one of its methods names this too.
 _OF_MODELS = {"builtins.getattr"}
 
@@ -56,10 +58,13 @@ def load(file: IO[bytes], source: str) -> Any:
         SearchlightError: the file is cut off, or holds more than weights and plain values.
     """
     _refuse_program(file, source)
+    if _holds(file, _ALLOCATES):
+        raise SearchlightError(f"{source}: found a call of bytearray, which no weights need; it may be hostile")
     try:
         return _load(file, _UNREAD)
     except Exception as error:  # pickle, zip and torch raise many kinds
-        raise SearchlightError(f"{source}: {_reason(file, source, error)}") from error
+        # A job prints an error's cause, and torch's own text advises to switch safety off.
+        raise SearchlightError(f"{source}: {_reason(file, source, error)}") from None
 
 
 def _load(file: IO[bytes], unread: list[str]) -> Any:
@@ -88,6 +93,20 @@ def _refuse_program(file: IO[bytes], source: str) -> None:
             f"{source}: found a TorchScript program, allowed: weights alone; if you trust it, save them so: "
             f"import torch; torch.save(torch.jit.load({_last(source)}, map_location='cpu').state_dict(), 'weights.pt')"
         )
+
+
+def _holds(file: IO[bytes], text: bytes) -> bool:
+    """Return whether the pickle of a torch file holds a text; of the older format, the whole file is searched."""
+    if is_zip(file):
+        with zipfile.ZipFile(file) as archive:
+            return any(_holds(archive.open(one), text) for one in archive.namelist() if one.endswith("data.pkl"))
+    file.seek(0)
+    before = b""
+    while part := file.read(2**20):
+        if text in before + part:
+            return True
+        before = part[-len(text) :]
+    return False
 
 
 def _reason(file: IO[bytes], source: str, error: Exception) -> str:

@@ -71,6 +71,9 @@ def _arrays(tensors: dict[str, Tensor], source: str) -> dict[str, np.ndarray]:
     # A tensor can be larger than its file, because one stored number may be repeated.
     if 4 * sum(tensor.numel() for tensor in tensors.values()) > MAX_BYTES:
         raise SearchlightError(f"{source}: found over {MAX_BYTES} bytes of weights, allowed: less")
+    for name, tensor in tensors.items():
+        if tensor.is_complex():
+            raise SearchlightError(f"{source}: found complex numbers in {printable(name)}, allowed: real ones")
     try:
         arrays = {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
     except (TypeError, RuntimeError, NotImplementedError) as error:  # the tensor is sparse, or has no data

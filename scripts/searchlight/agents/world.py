@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class Step:
     begun: bool = False
     terminated: bool = False
     truncated: bool = False
+
+
+class WorldError(SearchlightError):
+    """What a world cannot show; the error has no key of the config yet."""
 
 
 class World(ABC):

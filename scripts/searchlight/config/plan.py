@@ -26,7 +26,7 @@ from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.saliency import fills, gradients
 
 # Keys of an agent that say how it plays.
-_PLAYED = ("env", "wrappers", "preprocessing", "actions")
+_PLAYED = ("env", "wrappers", "preprocessing", "actions", "network")
 
 
 class Names(NamedTuple):

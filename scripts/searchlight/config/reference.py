@@ -135,7 +135,8 @@ import gymnasium
 gymnasium.register("HardBreakout-v0", "ale_py.env:AtariEnv", kwargs={"game": "breakout", "difficulty": 1})
 ```
 
-Its code runs. When it changes, its agents play again; a folder `my_envs/` with several files works too."""
+Its code runs. When it changes, its agents play again; a folder `my_envs/` with several files works too. Other files
+that it imports are not watched."""
 
 
 _WRAPPERS = """\

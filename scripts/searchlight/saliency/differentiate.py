@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from searchlight import registry
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.agents.policy import channels_first
 from searchlight.agents.policy_file import load_policy
 from searchlight.agents.preprocessing import PreparedFrame
@@ -47,6 +47,7 @@ def differentiate_block(
     block_size: int,
     background_path: str | Path | None = None,
     threads: int = 1,
+    network: networks.Spec | None = None,
 ) -> None:
     """Write the saliency maps of one block by a gradient.
 
@@ -63,12 +64,13 @@ def differentiate_block(
         block_size: frames in a block.
         background_path: store written by ``searchlight.saliency.background``; only for gradients with a window.
         threads: number of torch's threads.
+        network: the agent's network in the config.
 
     Raises:
         SearchlightError: the policy does not reproduce a frame's recorded outputs, or cannot be differentiated.
     """
     torch.set_num_threads(threads)
-    policy, fill = load_policy(policy_path), gradients.base(gradient)
+    policy, fill = load_policy(policy_path, network), gradients.base(gradient)
     chosen = registry.choose(gradients.FOLDER, gradient)
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))

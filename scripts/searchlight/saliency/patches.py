@@ -59,7 +59,9 @@ class Gathered:
         height, width, channels = self.observation.shape
         (part, *others), place = np.unique(self.part[members]).tolist(), self.place[members]
         if not others and self.parts[part].values.shape[1:] == self.observation.shape:
-            return self.parts[part].values[place[0] : place[-1] + 1]
+            # Neighbours need no copy.
+            together = place[-1] - place[0] + 1 == len(place)
+            return self.parts[part].values[slice(place[0], place[-1] + 1) if together else place]
         # Channels come first in memory, as networks take them.
         first = np.empty((len(members), channels, height, width), np.float32)
         seen = first.transpose(0, 2, 3, 1)

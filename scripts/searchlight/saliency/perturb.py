@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from searchlight.agents import preprocessings
+from searchlight.agents import networks, preprocessings
 from searchlight.agents.policy import Policy
 from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
@@ -45,6 +45,7 @@ def perturb_block(
     background_path: str | Path | None = None,
     threads: int = 1,
     device: str = "cpu",
+    network: networks.Spec | None = None,
 ) -> None:
     """Write the responses to a perturbation for one block of an episode's frames.
 
@@ -63,12 +64,13 @@ def perturb_block(
         background_path: store written by ``searchlight.saliency.background``; only for fills with a window.
         threads: number of torch's threads.
         device: ``cpu`` or ``cuda``.
+        network: the agent's network in the config.
 
     Raises:
         SearchlightError: the device does not exist, or the policy does not reproduce a frame's recorded outputs.
     """
     torch.set_num_threads(threads)
-    policy = _on_device(load_policy(policy_path), device)
+    policy = _on_device(load_policy(policy_path, network), device)
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
         backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))

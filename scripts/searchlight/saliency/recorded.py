@@ -61,7 +61,8 @@ def check_recorded(expected: Iterable[np.ndarray], recorded: Mapping[str, np.nda
         if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
             raise SearchlightError(
                 f"{where}: recorded {name} differ from the policy's by {difference:.3g}, allowed: {TOLERANCE:g} of "
-                "their size; the episode was not played by this checkpoint, or was changed"
+                "their size; the episode was not played by this checkpoint, or was changed, or the network draws "
+                "random numbers"
             )
 
 

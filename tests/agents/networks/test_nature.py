@@ -11,7 +11,7 @@ import torch
 from helpers.agents import real_agent
 from helpers.networks import SB3, arrays, close, filled, policy_in, policy_of
 from helpers.sb3 import answers, new_agent, recurrent_answers, stacks, user_extractor
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from searchlight.agents.policy import is_factored
 from searchlight.errors import SearchlightError
@@ -195,6 +195,17 @@ def test_stride_of_an_unusual_kernel_is_asked_for_and_taken() -> None:
     close(value, expected_value)
 
 
+def test_activation_of_a_users_own_extractor_is_asked_for() -> None:
+    weights, facts = arrays(new_agent("PPO").policy), {**ACTOR_CRITIC, "extractor": "Mine"}
+    with pytest.raises(SearchlightError) as refused:
+        policy_of(weights, facts)
+    assert str(refused.value) == (
+        "weights.pt: the extractor Mine is the user's own, and nothing tells its activation; add to the agent, with "
+        "what is right for it:  network: {nature: {activation: relu}}"
+    )
+    assert policy_of(weights, facts, {"nature": {"activation": "elu"}}).activation == "elu"
+
+
 def test_strides_that_give_other_features_are_one_line() -> None:
     weights = arrays(CleanRL(memory=False))
     with pytest.raises(SearchlightError, match=r"takes 343 features, but .* give 700 .* 84x84.* \[4, 2, 1\]$"):
@@ -202,7 +213,7 @@ def test_strides_that_give_other_features_are_one_line() -> None:
             {**weights, "network.4.weight": np.zeros((7, 6, 3, 3), np.float32)},
             named={"nature": {"strides": [4, 2, 1], "paddings": [0, 1, 1]}},
         ).step(stacks() / 255, {})
-    with pytest.raises(SearchlightError, match=r"2 strides in network\.nature\.strides for 3 convolutions"):
+    with pytest.raises(SearchlightError, match=r"2 strides in network: .* for 3 convolutions"):
         policy_of(weights, named={"nature": {"strides": [4, 2]}})
 
 
@@ -259,6 +270,7 @@ def agents(draw: st.DrawFn) -> tuple[nn.Module, dict[str, Any], int]:
     for index, (kernel, stride, padding) in enumerate(zip(kernels, strides, paddings, strict=True)):
         layers += [nn.Conv2d(channels[index], channels[index + 1], kernel, stride, padding), nn.ReLU()]
         size = (size + 2 * padding - kernel) // stride + 1
+    assume(size > 0)
     layers.append(nn.Flatten())
     width = channels[-1] * size * size
     for dense in draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers.checkpoints import network
-from helpers.networks import SB3, arrays, policy_of
+from helpers.networks import SB3, arrays, new_nature, policy_of
 from helpers.project import ROOT
 from helpers.sb3 import new_agent
 from searchlight.agents import networks
@@ -102,3 +102,18 @@ def test_check_of_arguments_needs_no_torch() -> None:
         env={"PYTHONPATH": str(ROOT / "scripts")},
     )
     assert done.stdout.split() == ["False"]
+
+
+def test_file_names_observations_that_its_network_takes() -> None:
+    policy = policy_of(new_nature("sb3", (210, 160), 3))
+    networks.check_takes(policy, [4, 84, 84], "weights.zip")
+    for shape, said in (([1, 84, 84], "does not take the observations of shape"), ([9, 9999, 9999], "allowed: up to")):
+        with pytest.raises(SearchlightError, match=rf"^weights\.zip: .*{said}"):
+            networks.check_takes(policy, shape, "weights.zip")
+
+
+def test_wrong_name_of_a_network_names_the_one_that_fits() -> None:
+    with pytest.raises(
+        SearchlightError, match="not the network 'q_network', allowed: network: nature, or no `network`"
+    ):
+        policy_of(new_nature("sb3", (210, 160), 3), named="q_network")

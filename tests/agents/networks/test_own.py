@@ -15,6 +15,7 @@ from helpers.checkpoints import torch_bytes
 from helpers.networks import arrays, close, filled, policy_of
 from helpers.project import BUNDLED, ROOT
 from helpers.sb3 import stacks
+from searchlight.agents import networks
 from searchlight.agents.checkpoint import fetch_checkpoint
 from searchlight.agents.policy import LOGITS, Q_VALUES
 from searchlight.agents.policy_file import load_policy, read_metadata
@@ -44,7 +45,7 @@ def test_example_of_the_docs_runs_from_checkpoint_to_answers(tmp_path: Path) -> 
     output = tmp_path / "policy.safetensors"
     fetch_checkpoint(str(checkpoint), None, None, BUNDLED, output, lambda line: None, SPEC)
     assert read_metadata(output)["network"] == SPEC
-    policy = load_policy(output)
+    policy = load_policy(output, SPEC)
     assert policy.output is LOGITS
     assert policy.actions == 3
     memory = policy.initial_memory()
@@ -139,6 +140,31 @@ def test_mistake_is_one_line_that_names_the_file(
     assert str(refused.value).startswith(spec["module"])
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_mistake_in_a_file_of_the_working_directory_names_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = network(tmp_path, WORKING.replace("seen.amax(dim=1)", "seen.amax(dim=5)"))
+    monkeypatch.chdir(tmp_path)
+    policy = policy_of(WEIGHTS, named={**spec, "module": "mine.py"})
+    with pytest.raises(SearchlightError, match=r"^mine\.py, line 15: Net\.step: IndexError"):
+        policy.step(torch.ones(1, 4, 5, 5), {})
+
+
+def test_file_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spec = {**network(tmp_path), "module": "~/mine.py"}
+    assert networks.check(spec) == spec
+    assert networks.module_of(spec) == tmp_path / "mine.py"
+    assert policy_of(WEIGHTS, named=spec).actions == 2
+
+
+def test_what_a_module_is_given_is_its_own_to_change(tmp_path: Path) -> None:
+    spec = network(tmp_path, WORKING.replace("        seen =", "        observation *= 255\n        seen ="))
+    observation = torch.ones(1, 4, 5, 5)
+    policy_of(WEIGHTS, named=spec).step(observation, {})
+    assert observation.max() == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ A member has:
 - ``build(tensors, arguments, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a
   ``SearchlightError`` that names the tensor that does not fit.
 
-A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors. Members import torch
+A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors, and ``asked(facts)``:
+those that the config must say then, with the reason. Members import torch
 inside functions, because the check of a config imports the members that it names with arguments.
 
 A config may also name a class of a user's own file (``searchlight.agents.networks._own``).
@@ -16,12 +17,13 @@ A config may also name a class of a user's own file (``searchlight.agents.networ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchlight import registry
-from searchlight.errors import SearchlightError, printable
+from searchlight.errors import SearchlightError, one_line, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from searchlight.agents.policy import Policy
 
 FOLDER = "agents/networks"
+OWN = "a class of your own, network: {module: FILE, class: NAME} (docs/own_network.md)"
+# Largest number of values of an observation that a file names: a large screen in colour has a tenth of it.
+MAX_VALUES = 10**6
 # A member's name, {name: {argument: value}}, or {module: path, class: name, arguments: {argument: value}}.
 Spec = str | dict[str, Any]
 
@@ -53,7 +58,7 @@ def check(spec: Any) -> Spec:
 def module_of(spec: Any) -> Path | None:
     """Return the path of a user's own file that a network of the config names, or None for a registry's member."""
     if isinstance(spec, Mapping) and spec.get("module") is not None:
-        return Path(str(spec["module"]))
+        return Path(str(spec["module"])).expanduser()
     return None
 
 
@@ -93,9 +98,19 @@ def find(
     name = next((name for name, member in members.items() if member.fits(shapes)), None)
     if name is None:
         what = "a known network" if only is None else f"the network '{only}'"
+        others = [other for other in registry.names(FOLDER) if registry.load(FOLDER, other).fits(shapes)]
+        if others:
+            raise SearchlightError(f"{source}: not {what}, allowed: network: {' or '.join(others)}, or no `network`")
         allowed = "; or ".join(member.TENSORS for member in members.values())
-        raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}")
-    told = getattr(members[name], "told", dict)(facts)
+        raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}; or {OWN}")
+    told = members[name].told(facts) if hasattr(members[name], "told") else {}
+    asked = members[name].asked(facts) if hasattr(members[name], "asked") else {}
+    for argument, why in asked.items():
+        if argument not in given:
+            raise SearchlightError(
+                f"{source}: {why}, and nothing tells its {argument}; add to the agent, with what is right for it:  "
+                f"network: {{{name}: {{{argument}: relu}}}}"
+            )
     try:
         spec = registry.choose(FOLDER, {name: {**told, **given}}).spec
     except SearchlightError as error:
@@ -109,6 +124,20 @@ def fits(shapes: Mapping[str, tuple[int, ...]], named: Spec | None = None) -> bo
         return True
     names = registry.names(FOLDER) if named is None else [registry.name_and_value(named)[0]]
     return any(registry.load(FOLDER, name).fits(shapes) for name in names)
+
+
+def refuse_policy_alone(found: Spec, source: str, prefix: str) -> None:
+    """Refuse a network without a critic whose tensors are called a policy's: its outputs may be no Q-values.
+
+    Raises:
+        SearchlightError: it would be taken for a Q-network. The line says how to name it.
+    """
+    name = registry.name_and_value(found)[0] if module_of(found) is None else None
+    if name == "q_network":
+        raise SearchlightError(
+            f"{source}: found one network under '{prefix}', which may give logits or Q-values; if these are Q-values, "
+            f"add to the agent:  network: q_network; otherwise {OWN}"
+        )
 
 
 def build(spec: Spec, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
@@ -128,6 +157,28 @@ def build(spec: Spec, tensors: Mapping[str, np.ndarray], source: str) -> Policy:
         return _own.build(_own.check(spec), tensors, source)
     chosen = registry.choose(FOLDER, spec)
     return chosen.module.build(tensors, chosen.arguments, source)
+
+
+def check_takes(policy: Policy, shape: Sequence[int], source: str) -> None:
+    """Check that a network takes observations of the shape (channel, height, width) that its file names.
+
+    Raises:
+        SearchlightError: it does not, so that something else than the tensors, such as strides, was guessed wrongly.
+    """
+    import torch
+
+    if math.prod(shape) > MAX_VALUES:
+        raise SearchlightError(
+            f"{source}: found observations of shape {list(shape)}, allowed: up to {MAX_VALUES} values"
+        )
+    try:
+        with torch.inference_mode():
+            policy.step(torch.zeros(1, *shape), policy.initial_memory())
+    except RuntimeError as error:
+        raise SearchlightError(
+            f"{source}: its network does not take the observations of shape {list(shape)} that the file names "
+            f"({one_line(error)})"
+        ) from error
 
 
 def some(names: Iterable[str]) -> str:

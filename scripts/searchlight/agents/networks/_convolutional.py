@@ -71,6 +71,12 @@ def told(facts: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def asked(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the arguments that the config must say, with the reason, because neither file nor tensors tell them."""
+    extractor = facts.get("extractor", "NatureCNN")
+    return {} if extractor == "NatureCNN" else {"activation": f"the extractor {extractor} is the user's own"}
+
+
 @dataclass(frozen=True)
 class Layer:
     """A dense layer with its activation, or a layer of a recurrent module.
@@ -161,7 +167,7 @@ def strides_of(
     for key, given in (("strides", arguments.strides), ("paddings", arguments.paddings)):
         if given is not None and len(given) != count:
             raise shaped.refuse(
-                f"found {len(given)} {key} in network.{network}.{key} for {count} convolutions: "
+                f"found {len(given)} {key} in network: {{{network}: {{{key}: …}}}} for {count} convolutions: "
                 + ", ".join(convolutions)
             )
     strides = arguments.strides

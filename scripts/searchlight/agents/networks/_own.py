@@ -6,10 +6,10 @@ the checkpoint's tensors into it by ``load_state_dict``. The class is a ``torch.
 - ``actions``, the number of actions, in the class or in its objects;
 - ``step(observation, memory)``, which returns outputs, value and memory (``searchlight.agents.policy.Policy``);
 - ``initial_memory()``, if it has memory;
-- ``output``, ``"logits"`` or ``"q_values"``, or an ``Output``; without it, its outputs are logits.
+- ``output``, ``"logits"`` or ``"q_values"``; without it, its outputs are logits.
 
-The path of the file is relative to the folder in which Snakemake runs. The file's digest is in the lineage of all that
-the network computes; files that it imports itself are not.
+The path of the file is relative to the folder in which Snakemake runs, or begins with ``~`` or ``/``. The file's digest
+is in the lineage of all that the network computes; files that it imports itself are not.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def check(spec: Any) -> dict[str, Any]:
     except ValidationError as error:
         raise SearchlightError(lines(error, Own)[0]) from error
     try:
-        ast.parse(Path(own.module).read_bytes())
+        ast.parse(Path(own.module).expanduser().read_bytes())
     except OSError as error:
         raise SearchlightError(f"module: found '{own.module}', allowed: a Python file that exists") from error
     except (SyntaxError, ValueError) as error:
@@ -80,7 +80,7 @@ def build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], source: st
 
     from searchlight.agents.networks._user_policy import UserPolicy
 
-    path, name = Path(spec["module"]), spec["class"]
+    path, name = Path(spec["module"]).expanduser(), spec["class"]
     kind = getattr(_load(path), name, None)
     if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
         raise SearchlightError(f"{path}: found no class {name} of torch.nn.Module")
@@ -112,7 +112,9 @@ def called(path: Path, what: str, function: Callable[[], Any]) -> Any:
     except SearchlightError:
         raise
     except Exception as error:
-        inside = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        frames = traceback.extract_tb(error.__traceback__)
+        # Python names a module's file by its whole path.
+        inside = [frame.lineno for frame in frames if Path(frame.filename) == path.absolute()]
         place = f"{path}, line {inside[-1]}" if inside else f"{path}"
         raise SearchlightError(f"{place}: {what}: {type(error).__name__}: {one_line(error)}") from error
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from searchlight.agents.networks._own import called
-from searchlight.agents.policy import LOGITS, Q_VALUES, Memory, Output
+from searchlight.agents.policy import LOGITS, Q_VALUES, Memory
 from searchlight.errors import SearchlightError
-
-OUTPUTS = {output.name: output for output in (LOGITS, Q_VALUES)}
 
 
 class UserPolicy(nn.Module):
@@ -23,11 +22,12 @@ class UserPolicy(nn.Module):
         actions = getattr(module, "actions", None)
         if not isinstance(actions, int) or isinstance(actions, bool) or actions < 1:
             raise self._refuse(f"found actions {actions!r}, allowed: the number of actions, a whole number")
-        output = getattr(module, "output", LOGITS)
-        if not isinstance(output, Output) and output not in OUTPUTS:
-            raise self._refuse(f"found output {output!r}, allowed: {', '.join(OUTPUTS)}")
+        output = getattr(module, "output", LOGITS.name)
+        known = next((one for one in (LOGITS, Q_VALUES) if output in (one, one.name)), None)
+        if known is None:
+            raise self._refuse(f"found output {output!r}, allowed: {LOGITS.name}, {Q_VALUES.name}")
         self.actions = actions
-        self.output = output if isinstance(output, Output) else OUTPUTS[output]
+        self.output = known
 
     def _refuse(self, found: str) -> SearchlightError:
         return SearchlightError(f"{self._path}: {self._name}: {found}")
@@ -45,9 +45,11 @@ class UserPolicy(nn.Module):
         Raises:
             SearchlightError: it raises anything, or returns anything of another shape.
         """
-        count, given = len(observation), dict(memory)
+        count = len(observation)
+        # The engine goes on with both, so a module that works in place gets copies.
+        seen, given = observation.clone(), {name: array.clone() for name, array in memory.items()}
         step: Any = getattr(self.module, "step", None)
-        found = called(self._path, f"{self._name}.step", lambda: step(observation, given))
+        found = called(self._path, f"{self._name}.step", lambda: step(seen, given))
         if not isinstance(found, tuple) or len(found) != 3:
             raise self._refuse(f"step returned {_shape(found)}, allowed: outputs, value, memory")
         outputs, value, after = found
@@ -66,6 +68,8 @@ class UserPolicy(nn.Module):
         if not isinstance(memory, dict):
             raise self._refuse(f"{function} returned the memory {_shape(memory)}, allowed: {allowed}")
         for name, array in memory.items():
+            if not isinstance(name, str) or not re.fullmatch(r"\w{1,40}", name):
+                raise self._refuse(f"{function} returned the name {name!r}, allowed: letters, digits and '_'")
             if not isinstance(array, Tensor) or array.ndim != 2 or len(array) != count:
                 raise self._refuse(f"{function} returned {name} of {_shape(array)}, allowed: {allowed}")
 

@@ -7,7 +7,7 @@ Checkpoints of stable-baselines3 and sb3-contrib (PPO, A2C, RecurrentPPO), of Cl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from searchlight.agents.networks import _convolutional
 from searchlight.agents.networks._convolutional import Architecture, Convolutional, Layer
@@ -55,9 +55,7 @@ def fits(shapes: Shapes) -> bool:
     return bool(convolutions_of(found["trunk"], plain) and between and found["actor"] and found["critic"])
 
 
-def told(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a file's own facts tell."""
-    return _convolutional.told(facts)
+told, asked = _convolutional.told, _convolutional.asked
 
 
 def read_architecture(tensors: Mapping[str, np.ndarray], arguments: Arguments, source: str) -> Architecture:

@@ -48,7 +48,8 @@ class Arguments(Convolutional):
 
     quantiles: PositiveInt | None = Field(
         None,
-        description="Number of quantiles of QR-DQN (`n_quantiles`); needed where the file does not say it.",
+        description="Number of quantiles of QR-DQN (`n_quantiles`); needed where the file does not say it. The rows go "
+        "through all actions for the first quantile, then for the next, as in sb3-contrib.",
     )
 
 
@@ -75,6 +76,9 @@ def fits(shapes: Shapes) -> bool:
     found, others = parts((name for name in plain if name not in ATOMS), _PARTS)
     matrices = dense_of(found["trunk"], plain) or found["head"] or found["advantage"]
     return bool(convolutions_of(found["trunk"], plain) and matrices and not others)
+
+
+asked = _convolutional.asked
 
 
 def told(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from searchlight.config.arguments import PositiveInt
 
-Stack = Annotated[PositiveInt, Field(description="Number of pictures in an observation: the newest and those before.")]
+Stack = Annotated[
+    PositiveInt, Field(le=64, description="Number of pictures in an observation: the newest and those before.")
+]
 Padding = Annotated[
     Literal["first", "zeros"],
     Field(description="What stands in place of pictures before the stack began: the `first` picture, or `zeros`."),

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from searchlight.agents.world import Step, World
+from searchlight.agents.world import Step, World, WorldError
 from searchlight.agents.wrappers._skipping import Raw, Skipping
 from searchlight.config.arguments import Bool, Int, PositiveInt, Table
-from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class _Preprocessed(Skipping):
 
         grey = self._game.ale.getScreenGrayscale()
         if not np.array_equal(grey, cv2.cvtColor(raw.screen, cv2.COLOR_RGB2GRAY)):
-            raise SearchlightError(
+            raise WorldError(
                 "found 'gymnasium' with a game whose grey by ALE is not the grey of its colours, so that no frame in "
                 "colour makes what the agent sees, allowed: other games"
             )
