@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.checkpoints import torch_bytes
 from helpers.files import edit_store
-from helpers.project import BUNDLED
+from helpers.project import BUNDLED, ROOT
 from safetensors.numpy import save_file
 from searchlight.agents import preprocessings
 from searchlight.agents.checkpoint import fetch_checkpoint
@@ -23,6 +24,7 @@ from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.differentiate import differentiate_block
 from searchlight.saliency.gradients import integrated_gradients
 from searchlight.store.zarr import load
+from torch import nn
 
 STEPS = 24
 INTEGRATED = {"integrated_gradients": {"base": "background", "steps": 4, "error": 0.2}}
@@ -165,6 +167,28 @@ def test_network_that_grad_cam_cannot_look_into_is_one_line(
     ):
         of_pong(folder, tmp_path / "maps", {"grad_cam": {}}, 0, 1)
     assert not (tmp_path / "maps").exists()
+
+
+def test_own_network_of_the_docs_is_explained_and_one_by_numpy_is_one_line(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    text = (ROOT / "docs" / "own_network.py").read_text(encoding="utf-8")
+    module.write_text(text, encoding="utf-8")
+    spec = {"module": str(module), "class": "MyNetwork", "arguments": {"actions": 4, "width": 8}}
+    torch.manual_seed(0)
+    known = {"see": nn.Linear(4 * 84 * 84, 8), "remember": nn.GRUCell(8, 8)}
+    known |= {"actor": nn.Linear(8, 4), "critic": nn.Linear(8, 1)}
+    (tmp_path / "weights.pt").write_bytes(torch_bytes(nn.ModuleDict(known).state_dict()))
+    fetch_checkpoint(str(tmp_path / "weights.pt"), None, None, BUNDLED, tmp_path / "policy", print, spec)
+    world = {"agent": "own", "env": "BreakoutNoFrameskip-v4", "wrappers": "sb3", "preprocessing": "sb3", "seed": 1}
+    play_episode(tmp_path / "policy", tmp_path / "episode", **world, actions="greedy", max_steps=3, network=spec)
+    given = (tmp_path / "policy", tmp_path / "episode", tmp_path / "maps", {"gradient": {}}, 0, 3)
+    found = differentiate(*given, network=spec)
+    assert found["actor"].any(axis=(1, 2)).all()
+    assert found["critic"].any(axis=(1, 2)).all()
+    module.write_text(text.replace("observation.flatten(1)", "torch.from_numpy(observation.flatten(1).numpy())"))
+    assert module.read_text() != text
+    with pytest.raises(SearchlightError, match=r"mine\.py, line \d+: MyNetwork\.step: RuntimeError: Can't call numpy"):
+        differentiate(*given, network=spec)
 
 
 def test_clip_of_a_blind_network_gets_a_notice(policy_path: Path, tmp_path: Path) -> None:
