@@ -23,11 +23,13 @@ class Sight:
         colours: of its pixels, RGB in one number; none: whatever is not black.
         around: where its colours are looked for: a box, or so many pixels around the object's own box.
         exact: share of frames in which the pixels' box is the object's box, at least.
+        within: share of frames in which the pixels' box is within the object's box and its slack, at least.
     """
 
     colours: tuple[int, ...]
     around: Box | int
     exact: float = 0.95
+    within: float = 0.95
 
 
 def play(game: str, frames: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -64,23 +66,25 @@ def seen(screen: np.ndarray, sight: Sight, box: Box | None) -> Box | None:
 def compare(
     frames: Iterator[tuple[np.ndarray, np.ndarray]], objects: tuple[GameObject, ...], sights: dict[str, Sight]
 ) -> dict[str, Counter[str]]:
-    """Count by object in how many frames its box is where its pixels are.
+    """Count by object the frames in which its box is where its pixels are.
 
-    Frames are left out in which the object is neither there nor seen, or in which another one of its colours touches
-    the part where it is looked for around its box.
+    Of the counts ``frames``, ``exact`` are those in which it is the pixels' box, and ``within`` those in which the
+    pixels are within it and its slack. Frames are left out in which the object is neither there nor seen, those in
+    which it is not seen if it blinks, and those in which another one of its colours touches the part where it is looked
+    for around its box.
     """
     counts: dict[str, Counter[str]] = {name: Counter() for name in sights}
     for screen, ram in frames:
         boxes = {one.name: one.box(ram) for one in objects}
-        for name, sight in sights.items():
-            box = boxes[name]
+        for one in objects:
+            name, box, sight = one.name, boxes[one.name], sights[one.name]
             if isinstance(sight.around, int) and (box is None or _beside(name, box, sight, sights, boxes)):
                 continue
             pixels = seen(screen, sight, box)
-            if box is None and pixels is None:
+            if pixels is None and (box is None or one.blinks):
                 continue
-            result = "exact" if box == pixels else "not seen" if pixels is None else "elsewhere"
-            counts[name][result] += 1
+            inside = box is not None and pixels is not None and pixels.within(box.grown(one.slack)) == pixels
+            counts[name].update({"frames": 1, "exact": int(box == pixels), "within": int(inside)})
     return counts
 
 

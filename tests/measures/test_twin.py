@@ -148,7 +148,7 @@ def test_both_raw_frames_of_a_maximum_are_changed(pong: Played) -> None:
     assert len(twin.drawings[100].acts) == 2
     assert look.took
     green = np.array([92, 186, 92])
-    for act in twin.drawings[100].acts:
+    for _, act in twin.drawings[100].acts:
         was, now = player.box(act.ram), player.moved(act.ram, move)
         assert was is not None
         assert now is not None

@@ -1,10 +1,9 @@
 """A twin of the game: an emulator that is set to a frame, where one object is moved, and that draws the frame again.
 
-An episode is replayed by its recorded actions. Before each raw frame of a chosen decision, the emulator's state is
-kept. The twin has no sticky actions, because an ``ALEState`` does not hold the action that they would repeat. It takes
-each state and plays one raw frame from it:
+The twin has no sticky actions, because an ``ALEState`` does not hold the action that they would repeat. It takes the
+state before a raw frame of a replayed episode and plays that frame:
 
-- as it was (the control): the frame that the agent saw, bit for bit, where states can be restored at all;
+- as it was (the control): what the agent saw, bit for bit, where states can be restored at all;
 - after the memory of the console was changed: the same frame with one object elsewhere.
 
 The emulator draws only when it plays, so a change is seen in the frame that follows it. Each raw frame of a maximum,
@@ -13,8 +12,7 @@ and each picture of a stack, is played from its own state, so no object moves on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -24,39 +22,11 @@ from ale_py import roms
 
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import game_of, make_environment
-from searchlight.agents.world import Step, World
-from searchlight.errors import SearchlightError
 from searchlight.measures.games import Box, GameObject, Move
+from searchlight.measures.replay import Act, Watched, drawings
 
 # Plays of a raw frame until the game's own reaction to a move is undone.
 _TRIALS = 4
-
-
-class Act(NamedTuple):
-    """One raw frame of the game.
-
-    Attributes:
-        state: of the emulator before it.
-        action: that the game was asked for. With sticky actions, it may have repeated an earlier one.
-        ram: (128,) uint8, the console's memory after it.
-    """
-
-    state: ale_py.ALEState
-    action: ale_py.Action
-    ram: np.ndarray
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How the frame of a decision was drawn: one raw frame, or two of which it is the maximum.
-
-    Attributes:
-        acts: the raw frames, the earlier one first.
-        frame: (H, W, 3) uint8, what the agent saw.
-    """
-
-    acts: tuple[Act, ...]
-    frame: np.ndarray
 
 
 class Look(NamedTuple):
@@ -65,31 +35,27 @@ class Look(NamedTuple):
     Attributes:
         frame: (H, W, 3) uint8.
         took: whether the move took: in every raw frame, pixels change where the object was and where it is then, and
-            nowhere else.
+            nowhere else. Raw frames in which an object that blinks is not drawn do not count.
     """
 
     frame: np.ndarray
     took: bool
 
 
-class _Watched:
-    """An emulator that keeps its states before each raw frame while it is watched."""
+class _Played(NamedTuple):
+    """A raw frame as it was.
 
-    def __init__(self, ale: ale_py.ALEInterface) -> None:
-        self._ale = ale
-        self.acts: list[Act] | None = None
+    Attributes:
+        act: of the game.
+        action: that it was truly played by.
+        screen: (H, W, 3) uint8.
+        ram: (128,) uint8, the console's memory after it.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ale, name)
-
-    def act(self, action: ale_py.Action, strength: float = 1.0) -> float:
-        """Play one raw frame."""
-        if self.acts is None:
-            return self._ale.act(action, strength)
-        state = self._ale.cloneState()
-        reward = self._ale.act(action, strength)
-        self.acts.append(Act(state, action, self._ale.getRAM()))
-        return reward
+    act: Act
+    action: ale_py.Action
+    screen: np.ndarray
+    ram: np.ndarray
 
 
 class Twin:
@@ -119,7 +85,7 @@ class Twin:
             actions: (time,) int64, the actions taken.
             rams: (time, 128) uint8, the console's memory at each decision.
             decisions: those whose frames are to be drawn again.
-            objects: all objects of the game.
+            objects: all objects of the game; those that are not moved are held where they are.
 
         Raises:
             SearchlightError: the replay is not the episode.
@@ -129,13 +95,13 @@ class Twin:
             game = game_of(environment)
             self._actions = list(game._action_set)
             self._ale = _emulator_like(game)
-            watched = _Watched(game.ale)
+            watched = Watched(game.ale)
             game.ale = watched
             self._world = worlds.build(wrappers, environment, env)
-            self.drawings = dict(_drawings(self._world, watched, seed, actions, rams, frozenset(decisions)))
+            self.drawings = dict(drawings(self._world, watched, seed, actions, rams, frozenset(decisions)))
         finally:
             environment.close()
-        self._played: dict[int, list[_Played]] = {}
+        self._controls: dict[int, list[tuple[_Played | None, _Played]]] = {}
         self._gains = np.zeros(128, np.int64)
         for one in objects:
             for move in one.moves:
@@ -143,16 +109,17 @@ class Twin:
 
     def control(self, decision: int) -> np.ndarray:
         """Return the frame of a decision, (H, W, 3) uint8, as the twin draws it."""
-        return self._world.merged(*(one.screen for one in _ends(self._controls(decision))))
+        return self._merged([now.screen for _, now in self._raw_frames(decision)])
 
     def repeats(self, decision: int) -> bool:
         """Return whether the control is the same, bit for bit, when it is played once more."""
-        return all(np.array_equal(one.screen, self._again(one.act).screen) for one in self._controls(decision))
+        return all(np.array_equal(now.screen, self._again(now.act).screen) for _, now in self._raw_frames(decision))
 
     def moved(self, decision: int, of: GameObject, move: Move) -> Look:
         """Return the frame of a decision with an object elsewhere."""
-        played, took = zip(*(self._elsewhere(one, of, move) for one in self._controls(decision)), strict=True)
-        return Look(self._world.merged(*(one.screen for one in _ends(played))), all(took))
+        played = [self._elsewhere(*one, of, move) for one in self._raw_frames(decision)]
+        took = [one for _, one in played if one is not None] if of.blinks else [one for _, one in played]
+        return Look(self._merged([screen for screen, _ in played]), bool(took) and all(took))
 
     def look(self, decisions: Sequence[int], of: GameObject, move: Move) -> tuple[np.ndarray, bool]:
         """Return the frames of a stack with an object moved in each, and whether the move took in all.
@@ -168,69 +135,88 @@ class Twin:
         looks = {decision: self.moved(decision, of, move) for decision in set(decisions)}
         return np.stack([looks[one].frame for one in decisions]), all(look.took for look in looks.values())
 
-    def _controls(self, decision: int) -> list[_Played]:
-        if decision not in self._played:
-            self._played[decision] = [self._again(act) for act in self.drawings[decision].acts]
-        return self._played[decision]
+    def _merged(self, screens: Sequence[np.ndarray]) -> np.ndarray:
+        return self._world.merged(screens[0], screens[-1])
+
+    def _raw_frames(self, decision: int) -> list[tuple[_Played | None, _Played]]:
+        """Return the raw frames of a decision as they were, each with the one before it."""
+        if decision not in self._controls:
+            self._controls[decision] = [
+                (None if before is None else self._again(before), self._again(act))
+                for before, act in self.drawings[decision].acts
+            ]
+        return self._controls[decision]
 
     def _again(self, act: Act) -> _Played:
         """Play a raw frame as it was: by the action that gives its memory, which sticky actions may have repeated."""
-        played = [self._play(act, act.action)]
-        others = (action for action in self._actions if action != act.action)
-        while not np.array_equal(played[-1].ram, act.ram) and (action := next(others, None)) is not None:
-            played.append(self._play(act, action))
-        return played[-1] if np.array_equal(played[-1].ram, act.ram) else played[0]
+        first = None
+        for action in (act.action, *(other for other in self._actions if other != act.action)):
+            screen, ram = self._play(act.state, [action])
+            played = _Played(act, action, screen, ram)
+            if np.array_equal(ram, act.ram):
+                return played
+            first = first or played
+        return cast("_Played", first)
 
-    def _elsewhere(self, control: _Played, of: GameObject, move: Move) -> tuple[_Played, bool]:
-        """Play a raw frame with one object elsewhere, and return it and whether the move took.
+    def _elsewhere(
+        self, before: _Played | None, now: _Played, of: GameObject, move: Move
+    ) -> tuple[np.ndarray, bool | None]:
+        """Play a raw frame with one object elsewhere, and return it and whether the move took; None: nothing changed.
 
         What the game does about the move within the same frame, such as a paddle that follows the ball, is found by
         playing it, and written beforehand the other way round.
         """
-        wanted = move.applied(control.ram).astype(np.int64)
+        first = before if of.lead else now
+        if first is None:
+            return now.screen, False
+        actions = [first.action, now.action] if of.lead else [now.action]
+        wanted = move.applied(first.ram).astype(np.int64)
         written = np.zeros(len(wanted), np.int64)
         for byte, change in move.changes:
             written[byte] = of.gain * change
         for _ in range(_TRIALS):
-            played = self._play(control.act, control.action, written)
-            if took := _took(control, played, of, move):
+            screen, ram = self._play(first.act.state, actions, written)
+            if took := _took(now.screen, screen, of, first.ram, move):
                 break
-            off = (wanted - played.ram + 128) % 256 - 128
-            written += self._gains * off
-        return played, took
+            written += self._gains * ((wanted - ram + 128) % 256 - 128)
+        return screen, took
 
-    def _play(self, act: Act, action: ale_py.Action, changes: np.ndarray | None = None) -> _Played:
-        """Play a raw frame, after changes (128,) of the console's memory."""
-        self._ale.restoreState(act.state)
+    def _play(
+        self, state: ale_py.ALEState, actions: Sequence[ale_py.Action], changes: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Play raw frames from a state, after changes (128,) of the console's memory.
+
+        Returns:
+            The last screen (H, W, 3) uint8, and the console's memory (128,) uint8 after the first frame.
+        """
+        self._ale.restoreState(state)
         if changes is not None:
             ram = self._ale.getRAM()
             for byte in np.flatnonzero(changes):
                 self._ale.setRAM(int(byte), int(ram[byte] + changes[byte]) % 256)
-        self._ale.act(action)
-        return _Played(act, action, self._ale.getScreenRGB(), self._ale.getRAM())
+        self._ale.act(actions[0])
+        ram = self._ale.getRAM()
+        for action in actions[1:]:
+            self._ale.act(action)
+        return self._ale.getScreenRGB(), ram
 
 
-class _Played(NamedTuple):
-    """A raw frame that the twin played: the act, the action, its screen (H, W, 3) uint8, its memory (128,) uint8."""
+def _took(before: np.ndarray, after: np.ndarray, of: GameObject, ram: np.ndarray, move: Move) -> bool | None:
+    """Return whether pixels changed where an object was and where it is now, and nowhere else; None if none did.
 
-    act: Act
-    action: ale_py.Action
-    screen: np.ndarray
-    ram: np.ndarray
-
-
-def _ends(played: Sequence[_Played]) -> tuple[_Played, _Played]:
-    return played[0], played[-1]
-
-
-def _took(before: _Played, after: _Played, of: GameObject, move: Move) -> bool:
-    """Return whether pixels changed where the object was and where it is now, and nowhere else."""
-    was, now = of.box(before.ram), of.moved(before.ram, move)
-    if was is None or now is None:
-        return False
-    changed = (before.screen != after.screen).any(axis=2)
+    Args:
+        before: (H, W, 3) uint8, the control.
+        after: (H, W, 3) uint8, the screen after the move.
+        of: the object.
+        ram: (128,) uint8, the console's memory of the control.
+        move: the move.
+    """
+    changed = (before != after).any(axis=2)
+    if not changed.any():
+        return None
+    was, now = of.box(ram), of.moved(ram, move)
     height, width = changed.shape
-    boxes = [box.grown(of.slack).within(Box(0, 0, height, width)) for box in (was, now)]
+    boxes = [box and box.grown(of.slack).within(Box(0, 0, height, width)) for box in (was, now)]
     here = all(box is not None and changed[box.pixels].any() for box in boxes)
     for box in boxes:
         if box is not None:
@@ -250,35 +236,3 @@ def _emulator_like(game: ale_py.AtariEnv) -> ale_py.ALEInterface:
         ale.setDifficulty(game._game_difficulty)
     ale.reset_game()
     return ale
-
-
-def _drawings(
-    world: World,
-    watched: _Watched,
-    seed: int,
-    actions: np.ndarray,
-    rams: np.ndarray,
-    decisions: Collection[int],
-) -> Iterator[tuple[int, Drawing]]:
-    """Replay an episode as far as needed, and yield how the frames of some decisions were drawn."""
-    for decision in range(max(decisions, default=-1) + 1):
-        watched.acts = [] if decision in decisions else None
-        step = world.step(int(actions[decision - 1])) if decision else world.reset(seed)
-        if not np.array_equal(step.ram, rams[decision]):
-            raise SearchlightError(
-                f"decision {decision}: the replayed game is not the recorded one; another version of ale-py, or an "
-                "environment that was edited, plays another game"
-            )
-        if watched.acts and (acts := _acts_of(step, watched.acts, world.frame_skip)):
-            yield decision, Drawing(acts, step.frame)
-
-
-def _acts_of(step: Step, acts: Sequence[Act], frame_skip: int) -> tuple[Act, ...]:
-    """Return the acts that drew the frame of a step; other acts may follow, as after a lost life."""
-    ends = [index for index, act in enumerate(acts) if np.array_equal(act.ram, step.ram)]
-    if not ends:
-        return ()
-    last = ends[-1]
-    if frame_skip == 1 or last == 0 or not np.array_equal(acts[last - 1].ram, step.ram_before):
-        return (acts[last],)
-    return acts[last - 1], acts[last]

@@ -78,6 +78,9 @@ class GameObject:
         moves: how it can be moved.
         gain: how many times a change must be written for the game to keep it once.
         slack: pixels by which it may be drawn beside its box.
+        lead: raw frames from a change of the bytes to the frame that shows it: 0 if it is the next one, 1 if the one
+            after that.
+        blinks: whether it is drawn in some of the raw frames alone.
     """
 
     name: str
@@ -86,6 +89,8 @@ class GameObject:
     moves: tuple[Move, ...] = ()
     gain: int = 1
     slack: int = 0
+    lead: int = 0
+    blinks: bool = False
 
     def box(self, ram: np.ndarray) -> Box | None:
         """Return the box in which the object is seen, from ``ram`` (128,) uint8, or None if it is not seen."""
