@@ -13,7 +13,7 @@ from searchlight.measures.games import FOLDER, Box, GameObject, Move, moves, obj
 from searchlight.store.zarr import load
 
 # Raw frames that are played of each game.
-FRAMES = 1500
+FRAMES = 1200
 PONG = Box(34, 0, 160, 160)
 MAZE = Box(2, 0, 169, 160)
 WALL = (0xC84848, 0xC66C3A, 0xB47A30, 0xA2A22A, 0x48A048, 0x4248C8)
@@ -25,18 +25,19 @@ SIGHTS = {
         "bricks": Sight(WALL, Box(57, 8, 36, 144)),
     },
     "Pong": {
-        "ball": Sight((0xECECEC,), PONG, exact=0.9),
+        "ball": Sight((0xECECEC,), PONG, exact=0.9, within=0.9),
         "player": Sight((0x5CBA5C,), PONG),
         "enemy": Sight((0xD5824A,), PONG),
     },
     "SpaceInvaders": {
         "aliens": Sight((0x86861D,), Box(30, 0, 155, 160)),
-        "player": Sight((0x328432,), Box(185, 0, 10, 160), exact=0.5),
+        "player": Sight((0x328432,), Box(185, 0, 10, 160), exact=0.5, within=0.8),
+        **{name: Sight((0x8E8E8E,), 2, exact=0) for name in ("bullet 1", "bullet 2", "own bullet")},
         **{f"shield {1 + index}": Sight((0xB55328,), Box(150, 38 + 32 * index, 30, 16)) for index in range(3)},
     },
 }
 SIGHTS["MsPacman"] = {
-    name: Sight((colour,), MAZE, exact=0.6)
+    name: Sight((colour,), MAZE, exact=0.15 if name == "player" else 0.6)  # its mouth opens and shuts
     for name, colour in {
         "player": 0xD2A44A,
         "sue": 0xB47A30,
@@ -44,6 +45,27 @@ SIGHTS["MsPacman"] = {
         "pinky": 0xC659B3,
         "blinky": 0xC84848,
     }.items()
+}
+CARS = (0xA71A1A, 0xB4E775, 0x69690F, 0xE46F6F, 0x181AA7, 0xA26221, 0x545CD6, 0xB83232, 0x87B754, 0xD2D240)
+SIGHTS |= {
+    "Freeway": {
+        "chicken": Sight((0xFCFC54,), Box(106, 44, 89, 6), exact=0.9),
+        **{
+            f"car {lane + 1}": Sight((colour,), Box(20, 8, 171, 152), exact=0.45 if lane < 4 else 0.95)
+            for lane, colour in enumerate(CARS)
+        },
+    },
+    "Boxing": {
+        "player": Sight((0xD6D6D6,), Box(36, 32, 142, 96), exact=0.4),
+        "enemy": Sight((0,), Box(36, 32, 142, 96), exact=0.6),
+    },
+    "Tennis": {
+        "ball": Sight((0xECECEC,), Box(14, 8, 176, 144), exact=0.9),
+        "player": Sight((0xF08080, 0x7580F0), 0, exact=0.85),
+        "enemy": Sight((0xF08080, 0x7580F0), 0),
+    },
+    "Seaquest": {"player": Sight((0xBBBB35,), 1, exact=0.7)},
+    "Skiing": {"player": Sight((0xD65C5C,), Box(28, 8, 150, 152), exact=0.1)},
 }
 STILL = np.zeros(128, np.uint8)
 DOT = GameObject("dot", lambda ram: Box(ram[1], ram[0], 2, 3), Box(10, 10, 100, 100), moves(right=(-5, 5), x=0))

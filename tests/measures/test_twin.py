@@ -9,12 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.worlds import make_world
+from searchlight import registry
 from searchlight.errors import SearchlightError
-from searchlight.measures.games import GameObject, Move, moves, objects_of
+from searchlight.measures.games import FOLDER, GameObject, Move, moves, objects_of
 from searchlight.measures.twin import Twin
 from searchlight.store.zarr import load
 
 STEPS = 160
+# Share of moves within the field that take, at least, by game: of most objects, and of those named.
+TAKE: dict[str, tuple[float, dict[str, float]]] = {
+    "Breakout": (0.9, {}),
+    "Pong": (0.8, {}),
+    "SpaceInvaders": (0.85, {"bullet 1": 0.3, "bullet 2": 0.2, "own bullet": 0.3}),
+    "MsPacman": (0.15, {"player": 0.7}),
+    "Freeway": (0.95, {}),
+    "Boxing": (0.8, {}),
+    "Tennis": (0.6, {"ball": 0.3}),
+    "Seaquest": (0.7, {}),
+    "Skiing": (0.95, {}),
+}
 WORLDS: dict[str, tuple[str | dict[str, Any], str | dict[str, Any]]] = {
     "sticky actions, a range of skips": ("Breakout-v0", "none"),
     "a range of skips": ("Pong-v4", "none"),
@@ -41,12 +54,14 @@ class Played:
         return Twin(self.env, self.wrappers, 3, self.actions, self.rams, decisions, objects_of(game))
 
 
-def play(env: str | dict[str, Any], wrappers: str | dict[str, Any], steps: int = STEPS) -> Played:
-    world, generator = make_world(wrappers, env), np.random.default_rng(0)
+def play(env: str | dict[str, Any], wrappers: str | dict[str, Any], steps: int = STEPS, held: int = 1) -> Played:
+    """Play actions by chance; a new one is drawn about every so many decisions."""
+    world, generator = make_world(wrappers, env), np.random.default_rng(1)
     now, steps_seen, actions = world.reset(3), [], []
     for _ in range(steps):
         steps_seen.append(now)
-        actions.append(int(generator.integers(world.environment.action_space.n)))
+        drawn = not actions or generator.random() < 1 / held
+        actions.append(int(generator.integers(world.environment.action_space.n)) if drawn else actions[-1])
         now = world.step(actions[-1])
         assert not now.terminated
     return Played(
@@ -120,6 +135,24 @@ def test_moves_take_in_breakout(episode_path: Path) -> None:
     twin = Twin("Breakout-v0", "none", 1, actions, rams, range(20, len(actions), 4), objects_of("breakout"))
     assert share_that_took(twin, rams, named("breakout", "ball"), 60) > 0.9
     assert share_that_took(twin, rams, named("breakout", "paddle"), 30) > 0.98
+
+
+@pytest.mark.parametrize("game", TAKE)
+def test_moves_of_every_game_take(game: str) -> None:
+    played = play({"id": f"ALE/{game}-v5", "frameskip": 1, "repeat_action_probability": 0}, "none", 540, held=8)
+    # Raw frames of either parity, because some objects are drawn in every other one.
+    decisions = range(310, 540, 11)
+    twin = played.twin(decisions, game)
+    assert list(twin.drawings) == list(decisions)
+    most, named_ones = TAKE[game]
+    for of in objects_of(game):
+        if of.moves:
+            share = share_that_took(twin, played.rams, of, 3)
+            assert share >= named_ones.get(of.name, most), of.name
+
+
+def test_every_game_has_a_share() -> None:
+    assert {registry.name_of(FOLDER, game) for game in TAKE} == set(registry.names(FOLDER))
 
 
 @pytest.mark.parametrize(("name", "byte", "copy"), [("player", 60, 51), ("enemy", 21, 50)])
