@@ -193,9 +193,9 @@ def test_object_is_moved_in_all_pictures_of_a_stack(pong: Played) -> None:
     player, made_of = named("pong", "player"), [90, 90, 91, 92]
     twin = pong.twin(range(90, 93), "pong")
     move = next(move for move in player.moves if all(player.moved(pong.rams[one], move) for one in made_of))
-    frames, took = twin.look(made_of, player, move)
+    frames = twin.stack(made_of, player, move)
+    assert frames is not None
     assert frames.shape == (4, 210, 160, 3)
-    assert took
     for frame, decision in zip(frames, made_of, strict=True):
         np.testing.assert_array_equal(frame, twin.moved(decision, player, move).frame)
         assert (frame != pong.frames[decision]).any()
@@ -208,7 +208,7 @@ def test_move_that_does_not_take_is_said(pong: Played) -> None:
     np.testing.assert_array_equal(twin.moved(90, player, nothing).frame, pong.frames[90])
     both = Move(-30, 0, ((60, -30), (51, -30), (49, 20)))
     assert not twin.moved(90, player, both).took, "the ball moves too"
-    assert not twin.look([90, 91], player, both)[1]
+    assert twin.stack([90, 91], player, both) is None
 
 
 def test_other_episode_is_refused(pong: Played) -> None:

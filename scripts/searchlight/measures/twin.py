@@ -121,8 +121,8 @@ class Twin:
         took = [one for _, one in played if one is not None] if of.blinks else [one for _, one in played]
         return Look(self._merged([screen for screen, _ in played]), bool(took) and all(took))
 
-    def look(self, decisions: Sequence[int], of: GameObject, move: Move) -> tuple[np.ndarray, bool]:
-        """Return the frames of a stack with an object moved in each, and whether the move took in all.
+    def stack(self, decisions: Sequence[int], of: GameObject, move: Move) -> np.ndarray | None:
+        """Return the frames of a stack with an object moved in each, or None if the move does not take in all.
 
         Args:
             decisions: those whose frames the observation is made of; the first may stand several times.
@@ -130,10 +130,15 @@ class Twin:
             move: the move.
 
         Returns:
-            (n, H, W, 3) uint8, and whether it took.
+            (n, H, W, 3) uint8, or None.
         """
-        looks = {decision: self.moved(decision, of, move) for decision in set(decisions)}
-        return np.stack([looks[one].frame for one in decisions]), all(look.took for look in looks.values())
+        frames: dict[int, np.ndarray] = {}
+        for decision in sorted(set(decisions)):
+            look = self.moved(decision, of, move)
+            if not look.took:
+                return None
+            frames[decision] = look.frame
+        return np.stack([frames[one] for one in decisions])
 
     def _merged(self, screens: Sequence[np.ndarray]) -> np.ndarray:
         return self._world.merged(screens[0], screens[-1])
@@ -176,9 +181,10 @@ class Twin:
             written[byte] = of.gain * change
         for _ in range(_TRIALS):
             screen, ram = self._play(first.act.state, actions, written)
-            if took := _took(now.screen, screen, of, first.ram, move):
+            reaction = self._gains * ((ram - wanted + 128) % 256 - 128)
+            if (took := _took(now.screen, screen, of, first.ram, move)) or not reaction.any():
                 break
-            written += self._gains * ((wanted - ram + 128) % 256 - 128)
+            written -= reaction
         return screen, took
 
     def _play(
