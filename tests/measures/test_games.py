@@ -51,7 +51,7 @@ SIGHTS |= {
     "Freeway": {
         "chicken": Sight((0xFCFC54,), Box(106, 44, 89, 6), exact=0.9),
         **{
-            f"car {lane + 1}": Sight((colour,), Box(20, 8, 171, 152), exact=0.45 if lane < 4 else 0.95)
+            f"car {lane + 1}": Sight((colour,), Box(24 + 16 * lane, 8, 16, 152), exact=0.45 if lane < 4 else 0.95)
             for lane, colour in enumerate(CARS)
         },
     },
