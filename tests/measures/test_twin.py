@@ -32,6 +32,8 @@ WORLDS: dict[str, tuple[str | dict[str, Any], str | dict[str, Any]]] = {
     "sticky actions, a range of skips": ("Breakout-v0", "none"),
     "a range of skips": ("Pong-v4", "none"),
     "sticky actions, a skip": ("ALE/SpaceInvaders-v5", "none"),
+    # An action of Tennis shows in its own frame, so the twin must find which one was truly played.
+    "sticky actions that show": ({"id": "ALE/Tennis-v5", "frameskip": 1, "repeat_action_probability": 0.5}, "none"),
     "lives as episodes": ("BreakoutNoFrameskip-v4", "sb3"),
     "another library": ("PongNoFrameskip-v4", "cleanrl"),
     "no no-ops": ("BreakoutNoFrameskip-v4", {"sb3": {"noop_max": 0, "frame_skip": 2}}),
