@@ -1,7 +1,8 @@
 """Searchlight: where Atari agents look.
 
-``config`` and ``store`` are the lowest layers; ``agents`` play, ``saliency`` makes maps, ``clips`` shows them. A
-rule's script calls one function of the module with the rule's name. ``open_episode`` and ``open_clip`` open results.
+``config`` and ``store`` are the lowest layers; ``agents`` play, ``saliency`` makes maps, ``measures`` say how far to
+believe them, ``clips`` shows them. A rule's script calls one function of the module with the rule's name.
+``open_episode`` and ``open_clip`` open results.
 
 Most functions are pure and take arrays; few read or write files. No module here imports Snakemake: each rule's script
 reads its inputs and parameters, calls one function of this package and names the output.

@@ -37,37 +37,43 @@ class _Preprocessed(Skipping):
 
     def reset(self, seed: int) -> Step:
         raw = self._new_game(seed)
-        self._grey(raw)
+        self._check_grey(raw)
         self._lives = self._game.ale.lives()
         return self._step(raw.screen, raw, raw, begun=True)
 
     def step(self, action: int) -> Step:
         self._reward = 0.0
-        seen: list[tuple[Raw, np.ndarray]] = []
+        seen: list[Raw] = []
         for left in reversed(range(self.frame_skip)):
             raw = self._advance(action)
             lives = self._game.ale.lives()
             self._terminated |= self._by_life and lives < self._lives
             self._lives = lives
             if left < 2 or self._over:
-                seen.append((raw, self._grey(raw)))
+                self._check_grey(raw)
+                seen.append(raw)
             if self._over:
                 break
-        (before, grey_before), (last, grey) = seen[0], seen[-1]
-        frame = np.where((grey_before > grey)[:, :, None], before.screen, last.screen)
-        return self._step(frame, before, last, begun=False)
+        before, last = seen[0], seen[-1]
+        return self._step(self.merged(before.screen, last.screen), before, last, begun=False)
 
-    def _grey(self, raw: Raw) -> np.ndarray:
-        """Return ALE's grey of the present screen, (H, W) uint8; what follows takes cv2's grey of the frame for it."""
-        import cv2
+    def merged(self, before: np.ndarray, last: np.ndarray) -> np.ndarray:
+        return np.where((_grey(before) > _grey(last))[:, :, None], before, last)
 
-        grey = self._game.ale.getScreenGrayscale()
-        if not np.array_equal(grey, cv2.cvtColor(raw.screen, cv2.COLOR_RGB2GRAY)):
+    def _check_grey(self, raw: Raw) -> None:
+        """Check that ALE's grey of the present screen is cv2's, which frames and observations are made by."""
+        if not np.array_equal(self._game.ale.getScreenGrayscale(), _grey(raw.screen)):
             raise WorldError(
                 "found 'gymnasium' with a game whose grey by ALE is not the grey of its colours, so that no frame in "
                 "colour makes what the agent sees, allowed: other games"
             )
-        return grey
+
+
+def _grey(screen: np.ndarray) -> np.ndarray:
+    """Return the grey (H, W) uint8 of a screen (H, W, 3)."""
+    import cv2
+
+    return cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY)
 
 
 def build(environment: gymnasium.Env, arguments: Arguments) -> World:
