@@ -209,7 +209,7 @@ def test_gpu_job_requests_a_gpu_and_fails_in_one_line_without_one(slurm: LocalSl
 def test_job_over_its_memory_is_retried_with_more(slurm: LocalSlurm, finished: Project, unfinished: Project) -> None:
     rules = unfinished.folder / "workflow" / "rules" / "saliency.smk"
     text = rules.read_text()
-    assert text.count("mem_mb=growing(1000)") == 3
+    assert "mem_mb=growing(1000)" in text
     rules.write_text(text.replace("mem_mb=growing(1000)", "mem_mb=growing(150)"))
     run = Run(unfinished, slurm, BLOCK)
     assert_completed(run, unfinished, finished)
