@@ -364,7 +364,7 @@ def test_wrong_preprocessing_names_those_that_fit(policy_path: Path) -> None:
     wrong = preprocessing("cv2")
     wrong.stack = 4
     with pytest.raises(SearchlightError) as caught:
-        rollout.check_takes(load_policy(policy_path), wrong, "agents.mine")
+        rollout.check_preprocessing(load_policy(policy_path), wrong, "agents.mine")
     start = "agents.mine: the checkpoint's network does not take the 4 x 80 x 80 observations of its preprocessing, "
     assert str(caught.value).startswith(f"{start}allowed: preprocessing: cv2 (1 x 80 x 80) or imresize (1 x 80 x 80)")
 

@@ -16,7 +16,7 @@ from helpers.project import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.agents.networks.greydanus import GreydanusPolicy as Policy
+from searchlight.agents.networks._greydanus import GreydanusPolicy as Policy
 from searchlight.agents.policy import LOGITS, Memory
 from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError

@@ -12,7 +12,7 @@ import torch
 from helpers.geometry import architecture
 from helpers.networks import new_nature, policy_of
 from searchlight import registry
-from searchlight.agents.networks.greydanus import GreydanusPolicy
+from searchlight.agents.networks._greydanus import GreydanusPolicy
 from searchlight.agents.policy import Policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import gradients

@@ -11,10 +11,10 @@ import torch
 from helpers.agents import play_bundled
 from helpers.geometry import OBSERVATION, SCREEN, architecture
 from helpers.geometry import preprocessing as built
-from searchlight.agents.networks.greydanus import GreydanusPolicy
+from searchlight.agents.networks._greydanus import GreydanusPolicy
 from searchlight.agents.policy import LOGITS, Memory, Output, channels_first, is_factored
 from searchlight.agents.preprocessing import Changed, PreparedFrame, Preprocessing
-from searchlight.agents.rollout import check_takes
+from searchlight.agents.rollout import check_preprocessing
 from searchlight.clips.collect import collect_clip
 from searchlight.errors import SearchlightError
 from searchlight.saliency.engine import Engine, make_engine
@@ -185,7 +185,7 @@ def test_network_for_other_observations_is_one_line() -> None:
     with pytest.raises(
         SearchlightError, match=r"^agents.mine: the checkpoint's network does not take the 1 x 80 x 80 observations"
     ):
-        check_takes(policy, built("cv2"), "agents.mine")
+        check_preprocessing(policy, built("cv2"), "agents.mine")
 
 
 def test_policy_gradients_are_finite() -> None:

@@ -90,7 +90,7 @@ def play_episode(
         description = describe_environment(environment, env)
         meanings = description["action_meanings"]
         prepared = preprocessings.build(preprocessing, screen_of(environment), f"agents.{agent}.preprocessing")
-        check_takes(policy, prepared, f"agents.{agent}")
+        check_preprocessing(policy, prepared, f"agents.{agent}")
         if policy.actions != len(meanings):
             fits = policy.actions == ALL_ACTIONS
             raise SearchlightError(
@@ -136,13 +136,13 @@ def play_episode(
     return outcome
 
 
-def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
+def check_preprocessing(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     """Check that a network takes the observations of a preprocessing; ``key`` is the agent's in the config.
 
     Raises:
         SearchlightError: the network needs observations of another size. The error names what to choose.
     """
-    refused = _refusal(policy, preprocessing)
+    refused = networks.refusal(policy, _shape(preprocessing))
     if refused is None:
         return
     fits: list[str] = []
@@ -152,7 +152,7 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
             other = preprocessings.build(spec, preprocessing.screen)
         except SearchlightError:  # it needs or has no such arguments, or another screen
             continue
-        if all(not one.startswith(f"{name} ") for one in fits) and _refusal(policy, other) is None:
+        if all(not one.startswith(f"{name} ") for one in fits) and networks.refusal(policy, _shape(other)) is None:
             fits.append(f"{name} ({_size(other)})" if stack is None else f"{name} of stack {stack} ({_size(other)})")
     allowed = f"allowed: preprocessing: {' or '.join(fits)}" if fits else f"because {one_line(refused)}"
     raise SearchlightError(
@@ -161,20 +161,13 @@ def check_takes(policy: Policy, preprocessing: Preprocessing, key: str) -> None:
     )
 
 
+def _shape(preprocessing: Preprocessing) -> tuple[int, int, int]:
+    """Return the number of channels, the height and the width of observations."""
+    return (preprocessing.channels * preprocessing.stack, *preprocessing.shape)
+
+
 def _size(preprocessing: Preprocessing) -> str:
-    height, width = preprocessing.shape
-    return f"{preprocessing.channels * preprocessing.stack} x {height} x {width}"
-
-
-@torch.inference_mode()
-def _refusal(policy: Policy, preprocessing: Preprocessing) -> Exception | None:
-    """Return the error that a network raises for the observations of a preprocessing, or None if it takes them."""
-    shape = (1, *preprocessing.shape, preprocessing.channels * preprocessing.stack)
-    try:
-        policy.step(channels_first(np.zeros(shape, np.float32)), policy.initial_memory())
-    except Exception as error:  # a user's own network raises anything
-        return error
-    return None
+    return " x ".join(map(str, _shape(preprocessing)))
 
 
 @torch.inference_mode()

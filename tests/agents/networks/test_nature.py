@@ -251,6 +251,14 @@ OTHERS: dict[str, tuple[dict[str, np.ndarray], str]] = {
 }
 
 
+@pytest.mark.parametrize(("kept", "found"), [("cnn", "found no layer after vf_features"), ("linear", "found no conv")])
+def test_half_an_extractor_of_the_critic_is_one_line(kept: str, found: str) -> None:
+    weights = arrays(new_agent("A2C", share_features_extractor=False).policy)
+    half = {name: array for name, array in weights.items() if not name.startswith("vf_") or f".{kept}." in name}
+    with pytest.raises(SearchlightError, match=rf"^weights\.pt: not a known network: {found}"):
+        policy_of(half)
+
+
 @pytest.mark.parametrize(("weights", "found"), OTHERS.values(), ids=OTHERS)
 def test_tensor_that_does_not_fit_is_named(weights: dict[str, np.ndarray], found: str) -> None:
     with pytest.raises(SearchlightError) as refused:

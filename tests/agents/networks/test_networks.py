@@ -11,6 +11,7 @@ from helpers.checkpoints import network
 from helpers.networks import SB3, arrays, new_nature, policy_of
 from helpers.project import ROOT
 from helpers.sb3 import new_agent
+from searchlight import registry
 from searchlight.agents import networks
 from searchlight.errors import SearchlightError
 
@@ -81,7 +82,7 @@ def test_each_kind_of_weights_fits_one_network_alone() -> None:
     kinds = [new_agent("PPO"), new_agent("RecurrentPPO"), new_agent("DQN"), new_agent("QRDQN")]
     each = [{name: array.shape for name, array in arrays(agent.policy).items()} for agent in kinds]
     each.append({name: tuple(tensor.shape) for name, tensor in network().items()})
-    names = ("greydanus", "impala", "nature", "q_network")
+    names = registry.names(networks.FOLDER)
     assert [[name for name in names if networks.fits(shapes, name)] for shapes in each] == [
         ["nature"],
         ["nature"],
@@ -92,8 +93,9 @@ def test_each_kind_of_weights_fits_one_network_alone() -> None:
 
 
 def test_check_of_arguments_needs_no_torch() -> None:
-    code = "import sys; from searchlight.agents import networks; networks.check({'nature': {'strides': [4]}}); "
-    code += "networks.check({'q_network': {'quantiles': 9}}); print('torch' in sys.modules)"
+    code = "import sys; from searchlight import registry; from searchlight.agents import networks; "
+    code += "networks.check({'nature': {'strides': [4]}}); networks.check({'q_network': {'quantiles': 9}}); "
+    code += "registry.members(networks.FOLDER); print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -107,7 +109,8 @@ def test_check_of_arguments_needs_no_torch() -> None:
 def test_file_names_observations_that_its_network_takes() -> None:
     policy = policy_of(new_nature("sb3", (210, 160), 3))
     networks.check_takes(policy, [4, 84, 84], "weights.zip")
-    for shape, said in (([1, 84, 84], "does not take the observations of shape"), ([9, 9999, 9999], "allowed: up to")):
+    refused = "does not take the observations of shape"
+    for shape, said in (([1, 84, 84], refused), ([4, 64, 64], refused), ([9, 9999, 9999], "allowed: up to")):
         with pytest.raises(SearchlightError, match=rf"^weights\.zip: .*{said}"):
             networks.check_takes(policy, shape, "weights.zip")
 

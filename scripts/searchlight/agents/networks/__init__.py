@@ -8,8 +8,12 @@ A member has:
 - ``build(tensors, arguments, source)``, which returns a ``searchlight.agents.policy.Policy``, or raises a
   ``SearchlightError`` that names the tensor that does not fit.
 
-A member may have ``told(facts)``: the arguments that a checkpoint file tells beside its tensors; ``asked(facts)``:
-those that the config must say then, with the reason; and ``Q_NETWORK``, if it gives Q-values in place of logits.
+A member may have
+
+- ``told(facts)``: the arguments that a checkpoint file tells beside its tensors;
+- ``asked(facts)``: those that the config must say then, each with the reason and an example;
+- ``Q_NETWORK``: whether it gives Q-values in place of logits.
+
 Members import torch inside functions, because the check of a config imports the members that it names with arguments.
 
 A config may also name a class of a user's own file (``searchlight.agents.networks._own``).
@@ -112,11 +116,11 @@ def find(
         raise SearchlightError(f"{source}: not {what}: found the tensors {some(shapes)}; allowed: {allowed}; or {OWN}")
     told = members[name].told(facts) if hasattr(members[name], "told") else {}
     asked = members[name].asked(facts) if hasattr(members[name], "asked") else {}
-    for argument, why in asked.items():
+    for argument, (why, example) in asked.items():
         if argument not in given:
             raise SearchlightError(
                 f"{source}: {why}, and nothing tells its {argument}; add to the agent, with what is right for it:  "
-                f"network: {{{name}: {{{argument}: relu}}}}"
+                f"network: {{{name}: {{{argument}: {example}}}}}"
             )
     try:
         spec = registry.choose(FOLDER, {name: {**told, **given}}).spec
@@ -139,11 +143,11 @@ def refuse_policy_alone(found: Spec, source: str, prefix: str) -> None:
     Raises:
         SearchlightError: it would be taken for a Q-network. The line says how to name it.
     """
-    name = registry.name_and_value(found)[0] if module_of(found) is None else None
-    if name == "q_network":
+    if is_q_network(found):
+        name = registry.name_and_value(found)[0]
         raise SearchlightError(
             f"{source}: found one network under '{prefix}', which may give logits or Q-values; if these are Q-values, "
-            f"add to the agent:  network: q_network; otherwise {OWN}"
+            f"add to the agent:  network: {name}; otherwise {OWN}"
         )
 
 
@@ -172,20 +176,26 @@ def check_takes(policy: Policy, shape: Sequence[int], source: str) -> None:
     Raises:
         SearchlightError: it does not, so that something else than the tensors, such as strides, was guessed wrongly.
     """
-    import torch
-
     if math.prod(shape) > MAX_VALUES:
-        raise SearchlightError(
-            f"{source}: found observations of shape {list(shape)}, allowed: up to {MAX_VALUES} values"
-        )
-    try:
-        with torch.inference_mode():
-            policy.step(torch.zeros(1, *shape), policy.initial_memory())
-    except RuntimeError as error:
+        found = f"found observations of shape {list(shape)}"
+        raise SearchlightError(f"{source}: {found}, allowed: up to {MAX_VALUES} values")
+    if (error := refusal(policy, shape)) is not None:
         raise SearchlightError(
             f"{source}: its network does not take the observations of shape {list(shape)} that the file names "
             f"({one_line(error)})"
         ) from error
+
+
+def refusal(policy: Policy, shape: Sequence[int]) -> Exception | None:
+    """Return the error that a network raises for observations (channel, height, width), or None if it takes them."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            policy.step(torch.zeros(1, *shape), policy.initial_memory())
+    except Exception as error:  # a user's own network raises anything
+        return error
+    return None
 
 
 def some(names: Iterable[str]) -> str:

@@ -30,3 +30,6 @@ def gru(product: Tensor, recurrent: Tensor, memory: Mapping[str, Tensor]) -> dic
     proposed = torch.tanh(new + torch.sigmoid(reset + reset_before) * new_before)
     share = torch.sigmoid(kept + kept_before)
     return {"h": (memory["h"] - proposed) * share + proposed}
+
+
+STEPS = {"lstm": lstm, "gru": gru}

@@ -13,13 +13,12 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import MinLen
 from pydantic import Field
 
-from searchlight.agents.networks._files import Shaped
+from searchlight.agents.networks._files import GATES, MEMORY, Shaped
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Int, PositiveFloat, PositiveInt, Table
 
 # Strides of the "Nature" network's convolutions (Mnih et al. 2015), by their kernels' sides.
 USUAL_STRIDES = {8: 4, 4: 2, 3: 1}
-GATES = {"lstm": 4, "gru": 3}
 
 Activation = Literal["relu", "tanh", "elu", "gelu", "leakyrelu", "sigmoid", "silu"]
 Strides = Annotated[
@@ -71,10 +70,10 @@ def told(facts: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def asked(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the arguments that the config must say, with the reason, because neither file nor tensors tell them."""
+def asked(facts: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the arguments that the config must say, because nothing tells them: the reason, and an example."""
     extractor = facts.get("extractor", "NatureCNN")
-    return {} if extractor == "NatureCNN" else {"activation": f"the extractor {extractor} is the user's own"}
+    return {} if extractor == "NatureCNN" else {"activation": (f"the extractor {extractor} is the user's own", "relu")}
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ class Architecture:
         scale: factor of the observation.
         shared: layers after the convolutions that actor and critic share; none if each has its own convolutions.
         actor, critic: the layers of each, its head last; a network without critic has none.
-        features: number of values that the convolutions give, of one trunk.
         actor_outputs: number of values that the actor's head gives.
         guessed: whether the strides are guessed from the kernels.
     """
@@ -120,7 +118,6 @@ class Architecture:
     shared: tuple[Layer, ...]
     actor: tuple[Layer, ...]
     critic: tuple[Layer, ...]
-    features: int
     actor_outputs: int
     guessed: bool
 
@@ -150,7 +147,7 @@ def recurrent(shaped: Shaped, module: str, kind: str, inputs: int, owner: str = 
     layers = []
     for depth in range(count):
         ending = f"_{depth + 1}" if depth else ""
-        memory = {part: f"{owner}{part}{ending}" for part in ("hc" if kind == "lstm" else "h")}
+        memory = {part: f"{owner}{part}{ending}" for part in MEMORY[kind]}
         layers.append(Layer(module, kind, depth=depth, memory=memory))
     return tuple(layers), size
 

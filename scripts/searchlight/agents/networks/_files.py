@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 Shapes = Mapping[str, tuple[int, ...]]
+# Recurrent modules: the number of their gates, and the parts of their memory.
+GATES = {"lstm": 4, "gru": 3}
+MEMORY = {"lstm": ("h", "c"), "gru": ("h",)}
 
 # Containers that people put convolutions and dense layers into; tensors whose common prefix was taken off have none.
 _CONTAINERS = "base|body|cnn|conv|convs|conv_layers|dense|encoder|fc|features|layers|linear|main|mlp|net|network|trunk"
@@ -121,6 +124,8 @@ class Shaped:
 
     def convolutions(self, names: Sequence[str]) -> int:
         """Check convolutions that follow each other; return the number of channels that the last one gives."""
+        if not names:
+            raise self.refuse("found no convolutions")
         channels = self.of(f"{names[0]}.weight")[1]
         for module in names:
             outputs, _, *kernel = self.of(f"{module}.weight")

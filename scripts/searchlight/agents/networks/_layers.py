@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from searchlight.agents.networks import _cells
-from searchlight.agents.networks._convolutional import GATES, Architecture, Layer
+from searchlight.agents.networks._convolutional import Architecture, Layer
+from searchlight.agents.networks._files import GATES
 from searchlight.agents.policy import LOGITS, Memory, Output
 from searchlight.errors import SearchlightError
 
@@ -64,8 +65,7 @@ class Recurrent(nn.Module):
     def forward(self, given: Tensor, memory: Memory, after: dict[str, Tensor]) -> Tensor:
         """Return the layer's values (batch, size), and add its new memory to ``after``."""
         own = {part: memory[name] for part, name in self.memory.items()}
-        step = {"lstm": _cells.lstm, "gru": _cells.gru}[self.kind]
-        new = step(self.product(given), self.recurrent(own["h"]), own)
+        new = _cells.STEPS[self.kind](self.product(given), self.recurrent(own["h"]), own)
         after.update({self.memory[part]: array for part, array in new.items()})
         return new["h"]
 
@@ -159,8 +159,7 @@ class ActorCritic(LayeredPolicy):
 
     def answer(self, actor: Tensor, critic: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return both heads' values."""
-        if critic is None:
-            raise TypeError("found no critic")
+        assert critic is not None  # noqa: S101  nature refuses networks without a critic
         return actor, critic[:, 0]
 
 

@@ -18,14 +18,14 @@ import ast
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from itertools import takewhile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError
 
 from searchlight.agents.networks import some
+from searchlight.agents.prefixes import candidates
 from searchlight.config.allowed import Allowed
 from searchlight.config.arguments import Table
 from searchlight.config.messages import lines
@@ -134,14 +134,6 @@ def _load(path: Path) -> Any:
 
 def _renamed(tensors: Mapping[str, np.ndarray], own: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
     """Return tensors by a module's own names, if these differ only by a prefix that all names of either share."""
-    given, prefix = _common_prefix(tensors), _common_prefix(own)
-    if {name.removeprefix(given) for name in tensors} != {name.removeprefix(prefix) for name in own}:
-        return tensors
-    return {prefix + name.removeprefix(given): array for name, array in tensors.items()}
-
-
-def _common_prefix(names: Iterable[str]) -> str:
-    """Return the modules' names, each with a dot, that all names begin with."""
-    split = [name.split(".")[:-1] for name in names]
-    same = takewhile(lambda parts: len(set(parts)) == 1, zip(*split, strict=False))
-    return "".join(f"{parts[0]}." for parts in same)
+    *_, given = candidates(tensors)
+    *_, names = candidates({name: name for name in own})
+    return {names[name]: array for name, array in given.items()} if set(given) == set(names) else tensors

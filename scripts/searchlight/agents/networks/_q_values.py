@@ -32,17 +32,11 @@ class QNetwork(LayeredPolicy):
 
     def answer(self, actor: Tensor, critic: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return Q-values (batch, action) and values (batch,)."""
-        kind, each = self.values.kind, self.values.each
+        each, categorical = self.values.each, self.values.atoms is not None
         # (batch, action, quantile or atom)
-        if kind == "quantiles":
-            given = actor.view(-1, each, self.actions).transpose(1, 2)
-        else:
-            given = actor.view(-1, self.actions, each)
+        sizes = (self.actions, each) if categorical else (each, self.actions)
+        given = actor.view(-1, *sizes) if categorical else actor.view(-1, *sizes).transpose(1, 2)
         if critic is not None:
             given = given - given.mean(dim=1, keepdim=True) + critic[:, None]
-        if kind == "categorical":
-            expected = torch.softmax(given, dim=2) @ self.get_buffer("atoms")
-        else:
-            expected = given.mean(dim=2)
-        has_value = critic is not None and kind != "categorical"
-        return expected, critic.mean(dim=1) if has_value and critic is not None else expected.amax(dim=1)
+        expected = torch.softmax(given, dim=2) @ self.get_buffer("atoms") if categorical else given.mean(dim=2)
+        return expected, expected.amax(dim=1) if categorical or critic is None else critic.mean(dim=1)

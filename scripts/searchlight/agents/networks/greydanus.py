@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-
-from searchlight.agents.networks import _cells, some
-from searchlight.agents.policy import LOGITS, Memory
+from searchlight.agents.networks import some
+from searchlight.agents.networks._files import GATES
 from searchlight.config.arguments import Table
 from searchlight.errors import SearchlightError
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from searchlight.agents.networks._greydanus import GreydanusPolicy
+
 TENSORS = "conv1, conv2, … (3x3), one of lstm or gru, actor_linear, critic_linear"
 STRIDE, PADDING = 2, 1
-GATES = {"lstm": 4, "gru": 3}
-MEMORY = {"lstm": ("h", "c"), "gru": ("h",)}
 
 
 class Arguments(Table):
@@ -117,70 +117,16 @@ def expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def elu(layer: Tensor) -> Tensor:
-    """Return ELU as ``max(x, exp(min(x, 0)) - 1)``: its gradient is finite, and it is faster than torch's ``expm1``."""
-    return torch.maximum(layer, torch.exp(layer.clamp(max=0)) - 1)
-
-
-class GreydanusPolicy(nn.Module):
-    """Convolutions with ELU, a recurrent cell, and linear heads for the actor and the critic; a ``Factored``."""
-
-    output = LOGITS
-    activation = "elu"
-    pointwise = staticmethod(elu)
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.actions = architecture.actions
-        self.convolutions: list[nn.Conv2d] = []
-        for index, (before, after) in enumerate(pairwise(architecture.channels), start=1):
-            convolution = nn.Conv2d(before, after, architecture.kernel, stride=STRIDE, padding=PADDING)
-            self.convolutions.append(convolution)
-            self.add_module(f"conv{index}", convolution)  # the names that checkpoints use
-        kind = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}[architecture.cell]
-        self.add_module(architecture.cell, kind(architecture.features, architecture.hidden))
-        self.actor_linear = nn.Linear(architecture.hidden, architecture.actions)
-        self.critic_linear = nn.Linear(architecture.hidden, 1)
-
-    def trunk(self, observation: Tensor) -> Tensor:
-        """Return the flattened features (batch, features) of observations (batch, 1, height, width)."""
-        for convolution in self.convolutions:
-            observation = self.pointwise(convolution(observation))
-        return observation.flatten(1)
-
-    @property
-    def cell(self) -> nn.RNNCellBase:
-        """The recurrent cell; its attribute is named after its kind, ``lstm`` or ``gru``."""
-        return getattr(self, self.architecture.cell)
-
-    @property
-    def product(self) -> tuple[Tensor, Tensor]:
-        """The first product of the features: weight (product, features) and bias (product,)."""
-        return self.cell.weight_ih, self.cell.bias_ih
-
-    def decide(self, product: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Evaluate the network after the first product: the rest of the recurrent cell, and the heads."""
-        recurrent = nn.functional.linear(memory["h"], self.cell.weight_hh, self.cell.bias_hh)
-        follow = {"lstm": _cells.lstm, "gru": _cells.gru}[self.architecture.cell]
-        after = follow(product, recurrent, memory)
-        return self.actor_linear(after["h"]), self.critic_linear(after["h"])[:, 0], after
-
-    def initial_memory(self) -> dict[str, Tensor]:
-        """Return the memory before the first frame: zeros, (1, hidden) each."""
-        return {name: torch.zeros(1, self.architecture.hidden) for name in MEMORY[self.architecture.cell]}
-
-    def step(self, observation: Tensor, memory: Memory) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return outputs, value and new memory for observations; the batch shares a memory of (1, hidden)."""
-        return self.decide(nn.functional.linear(self.trunk(observation), *self.product), memory)
-
-
 def build(tensors: Mapping[str, np.ndarray], arguments: Arguments, source: str) -> GreydanusPolicy:  # noqa: ARG001
     """Return a network with the weights of a checkpoint, ready to be evaluated.
 
     Raises:
         SearchlightError: the tensors belong to another network.
     """
+    import torch
+
+    from searchlight.agents.networks._greydanus import GreydanusPolicy
+
     policy = GreydanusPolicy(read_architecture({name: array.shape for name, array in tensors.items()}, source))
     policy.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     return policy.eval().requires_grad_(False)

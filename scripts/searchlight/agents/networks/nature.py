@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from searchlight.agents.networks import _convolutional
 from searchlight.agents.networks._convolutional import Architecture, Convolutional, Layer
 from searchlight.agents.networks._files import TRUNK, Shaped, Shapes, convolutions_of, dense_of, parts, without_noise
+from searchlight.errors import printable
 from searchlight.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def read_architecture(tensors: Mapping[str, np.ndarray], arguments: Arguments, s
     for trunk in trunks:
         shaped.sequence(trunk)
         convolutions, dense = convolutions_of(trunk, shapes), dense_of(trunk, shapes)
+        if not dense and not found["memory"]:
+            raise shaped.refuse(f"found no layer after {printable(trunk[-1])}")
         first = f"{dense[0]}.weight" if dense else f"{found['memory'][0]}.weight_ih_l0"
         features = shaped.features(first, shaped.convolutions(convolutions))
         size = shaped.dense(dense, features)
@@ -119,7 +122,6 @@ def read_architecture(tensors: Mapping[str, np.ndarray], arguments: Arguments, s
         shared=shared,
         actor=actor,
         critic=critic,
-        features=features,
         actor_outputs=actions,
         guessed=arguments.strides is None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -60,13 +60,11 @@ class Values:
 
     Attributes:
         actions: number of actions.
-        kind: ``plain``; ``quantiles``, whose mean counts; or ``categorical``, whose atoms have probabilities.
-        each: number of quantiles or atoms of an action.
-        atoms: name of the tensor of atoms, or None.
+        each: number of quantiles of an action, whose mean counts, or of its atoms, which have probabilities.
+        atoms: name of the tensor of atoms; None for quantiles.
     """
 
     actions: int
-    kind: Literal["plain", "quantiles", "categorical"]
     each: int = 1
     atoms: str | None = None
 
@@ -131,7 +129,6 @@ def read_architecture(shapes: Shapes, arguments: Arguments, source: str) -> tupl
         shared=_convolutional.hidden(dense, arguments.activation),
         actor=(*actor, Layer(head[-1])),
         critic=critic,
-        features=features,
         actor_outputs=outputs,
         guessed=arguments.strides is None,
     )
@@ -147,17 +144,13 @@ def _values(shaped: Shaped, shapes: Shapes, head: str, outputs: int, arguments: 
     atoms = next((name for name in ATOMS if name in shapes), None)
     if atoms is not None:
         each, kind = shapes[atoms][0] if len(shapes[atoms]) == 1 else 0, "atoms"
-    elif "quantile_net" in head:
-        if arguments.quantiles is None:
-            raise shaped.ask(f"{head} gives some quantiles of each action", "q_network.quantiles", "200")
-        each, kind = arguments.quantiles, "quantiles"
-    elif arguments.quantiles is not None:
-        each, kind = arguments.quantiles, "quantiles"
+    elif "quantile_net" in head and arguments.quantiles is None:
+        raise shaped.ask(f"{head} gives some quantiles of each action", "q_network.quantiles", "200")
     else:
-        return Values(outputs, "plain")
+        each, kind = arguments.quantiles or 1, "quantiles"
     if not each or outputs % each:
         raise shaped.refuse(f"found {head} of {outputs} values, which {each} {kind} do not divide")
-    return Values(outputs // each, "quantiles" if kind == "quantiles" else "categorical", each, atoms)
+    return Values(outputs // each, each, atoms)
 
 
 def build(tensors: Mapping[str, np.ndarray], arguments: Arguments, source: str) -> QNetwork:
