@@ -25,6 +25,7 @@ from searchlight.agents.policy import Policy
 from searchlight.agents.policy_file import load_policy
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.rollout import play_episode
+from searchlight.saliency import fills
 from searchlight.saliency.background import Backgrounds, write_background
 from searchlight.saliency.engine import Engine
 from searchlight.saliency.perturbation import Perturbation
@@ -125,9 +126,9 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
 
 
 def _peak_mb(folder: Path, spec: dict[str, Any]) -> float:
-    """Return the peak memory of a block of 40 frames; larger blocks take no more."""
+    """Return the peak memory of a block of 40 frames."""
     block = {"policy": f"{folder}/policy", "episode": f"{folder}/episode", "output": f"{folder}/responses"}
-    more = {"background_path": f"{folder}/background"} if "background" in str(spec["fill"]) else {}
+    more = {"background_path": f"{folder}/background"} if fills.window(spec["fill"]) is not None else {}
     return peak_mb(BLOCK.format(**block, spec={**spec, "memory_lag": 0}, block=1, size=40, more=more))
 
 

@@ -7,8 +7,8 @@ A name in the config may have arguments: ``NAME`` or ``{NAME: {argument: value}}
 ``{NAME: value}`` works too. The member's ``Arguments``, a pydantic model, checks them; its docstring describes the
 member. Users see the file's name, or the member's ``NAME``, which differs only in case and underscores.
 
-The check of a config imports the members that it names. Fills, scorers, perturbers and preprocessings must therefore
-import quickly: they take NumPy from ``searchlight.lazy``, and import other libraries inside functions.
+The check of a config imports the members that it names. Members must therefore import quickly: they take NumPy from
+``searchlight.lazy``, and import other libraries inside functions.
 """
 
 from __future__ import annotations

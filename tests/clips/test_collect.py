@@ -56,7 +56,7 @@ def test_signed_maps_are_scaled_by_their_largest_absolute_value(collect: Any, sc
             assert clip.about(layer)["long_name"] == f"signed saliency of the {layer}"
         compared = "log-probability of the chosen action"
         made_by = f"SlidingWindow on the screen, fill 0, RISE of the {compared} with its sign"
-        about = {"made_by": made_by, "compares": "chosen_action", "compared": compared, "signed": True}
+        about = {"made_by": made_by, "compared": compared, "signed": True}
         assert {name: clip.attributes[name] for name in about} == about
         assert clip.attributes["output"] == "logits"
 

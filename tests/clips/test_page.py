@@ -300,7 +300,7 @@ def test_outputs_without_valid_range_are_shown_as_numbers(clip: Clip, tmp_path: 
             variables = {name: Variable(store.dimensions(name), store.read(name)) for name in kept}
             variables["q_values"] = Variable(("time", "action_index"), values, {"long_name": "Q-values"})
             stores.append(tmp_path / path.name)
-            save(stores[-1], variables, {**store.attributes, "output": "q_values"})
+            save(stores[-1], variables, {**store.attributes, "output": "q_values", "compared": "Q-values"})
     opened = visit(replace(clip, stores=stores).write_page(tmp_path / "index.html"))
     for frame in (0, COUNT - 1):
         opened.page.fill("#slider", str(frame))
@@ -328,7 +328,7 @@ def test_signed_maps_have_two_colours_with_words(clip: Clip, tmp_path: Path, vis
         "about"
     )
     legend = "what ■ raises and ■ lowers it"
-    assert opened.text("middle-name") == f"actor (log-probability of the chosen action), {legend}"
+    assert opened.text("middle-name") == f"actor (policy: {compared}), {legend}"
     assert opened.text("right-name") == f"critic (value), {legend}"
     colours = opened.page.eval_on_selector_all("#middle-name span", "found => found.map(one => one.style.color)")
     assert colours == ["rgb(254, 97, 0)", "rgb(0, 180, 255)"]
@@ -337,7 +337,7 @@ def test_signed_maps_have_two_colours_with_words(clip: Clip, tmp_path: Path, vis
     assert opened.text("middle-name") == "■ actor and ■ critic in one frame"
     opened.page.click("text=greydanus")
     opened.wait_for_videos()
-    assert opened.text("right-name") == "actor (policy)"
+    assert opened.text("right-name") == "actor (policy: logits)"
 
 
 def test_clip_of_these_tests_has_rewards_and_several_actions(clip: Clip) -> None:

@@ -118,7 +118,7 @@ def test_memory_is_as_recorded(policy_path: Path, episode_path: Path, tmp_path: 
     assert found["time"].tolist() == [40, 41, 42, 43]
 
 
-@pytest.mark.parametrize("base", [0, {"blur": 3}], ids=str)
+@pytest.mark.parametrize("base", [0, {"blur": 3}, "background"], ids=str)
 def test_contributions_of_a_real_agent_sum_to_the_difference(
     policy_path: Path, episode_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Any
 ) -> None:
@@ -131,7 +131,10 @@ def test_contributions_of_a_real_agent_sum_to_the_difference(
         return found
 
     monkeypatch.setattr(integrated_gradients, "attributions", watched)
-    differentiate(policy_path, episode_path, tmp_path / "maps", {"integrated_gradients": {"base": base}}, 50, 2)
+    write_background(episode_path, tmp_path / "background", window=200)
+    spec = {"integrated_gradients": {"base": base}}
+    given = {} if gradients.window(spec) is None else {"background_path": tmp_path / "background"}
+    differentiate(policy_path, episode_path, tmp_path / "maps", spec, 50, 2, **given)
     assert len(errors) == 2
     assert torch.stack(errors).max() < 0.01
 
@@ -148,7 +151,7 @@ def test_store_says_what_its_maps_are(folder: Path, tmp_path: Path) -> None:
         "every_action",
         gradients.check(INTEGRATED),
     )
-    assert (about["compares"], about["compared"], about["signed"]) == ("advantages", "advantages of all actions", False)
+    assert (about["compared"], about["signed"]) == ("advantages of all actions", False)
     assert not {"perturbation", "hidden_by", "scorer", "coverage"} & set(about)
 
 

@@ -279,5 +279,7 @@ def test_network_without_gradient_is_one_line(breaks: str, line: str) -> None:
 
 
 def test_grad_cam_needs_known_convolutions() -> None:
-    with pytest.raises(SearchlightError, match=r"^found a network whose last convolution is not known, allowed: greyd"):
+    with pytest.raises(
+        SearchlightError, match=r"^found a network whose last convolution is not known, allowed: another gradient"
+    ):
         of_own("", ["grad_cam"])

@@ -128,3 +128,14 @@ def test_sarfa_of_certain_policy_sees_a_drop() -> None:
     """The others' probabilities are 0 as numbers, where the quotient of the definition is 0/0."""
     found = scores(np.array([0.0, -1e4, -1e4 - 1]), np.array([[-5.0, -0.01, -1.01]]))
     assert found == pytest.approx(2 * (1 - np.exp(-5)) / (2 - np.exp(-5)))
+
+
+@pytest.mark.parametrize("scorer", ["RISE", "SquaredDifference", "OcclusionScoring"])
+@pytest.mark.parametrize("output", ["chosen_action", "probabilities"])
+def test_changes_of_a_nearly_certain_policy_are_no_rounding(scorer: str, output: Any) -> None:
+    masks = make_masks(PERTURBERS["window"], IMAGE)
+    reference = np.array([[14, 0, 0, 0]], np.float32)
+    perturbed = np.repeat(reference[:, None], len(masks), axis=1)
+    perturbed[0, : len(masks) // 2, 1] = 0.7
+    score = make_scorers({scorer: {}}, masks)
+    assert score.actor(*compared(reference, perturbed, "logits", output)).any()

@@ -11,29 +11,16 @@ import numpy as np
 
 from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
+from searchlight.saliency.maps import MAPS
 from searchlight.store.blocks import frames_of_clip, runs, scores_before
 from searchlight.store.zarr import CHUNK_FRAMES, Reader, Variable, Writer, create, load
 
-MAPS = ("actor", "critic")
 # Frames in memory at a time.
 RUN_FRAMES = 4 * CHUNK_FRAMES
 
 
-# Attributes of the saliency stores that a clip keeps.
-DETAILS = (
-    "made_by",
-    "perturbation",
-    "hidden_by",
-    "unchanged_because",
-    "scorer",
-    "gradient",
-    "of",
-    "compares",
-    "compared",
-    "signed",
-    "caution",
-    "coverage",
-)
+# Attributes of a saliency store that are its block's alone.
+OF_BLOCK = ("block", "block_size")
 
 
 def collect_clip(
@@ -116,7 +103,7 @@ def collect_clip(
                 where = {"long_name": "centre of the observed pixel on the screen", "units": "pixel"}
                 writer.variable(name, Variable((name,), places, where))
         scored = blocks[0].attributes
-        details = {name: scored[name] for name in DETAILS if name in scored}
+        details = {name: value for name, value in scored.items() if name not in OF_BLOCK}
         about = {"clip": clip, "frames": [wanted.start, wanted.stop - 1], "method": method, "scale": scale}
         writer.attributes({**episode.attributes, **about, **details, "space": space, "seen": list(preprocessing.seen)})
     for line in _of_gradient(peaks) if effective is None else _of_masks(scored, effective):

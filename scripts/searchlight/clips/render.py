@@ -12,6 +12,7 @@ import numpy as np
 from searchlight.clips.draw import Caption, Style, compose, draw_layers, draw_signed_layers, on_screen
 from searchlight.clips.encode import Encoder
 from searchlight.config.views import LAYERS
+from searchlight.saliency.maps import MAPS
 from searchlight.store.blocks import frames_of_clip, runs, scores_before
 from searchlight.store.zarr import Reader, load
 
@@ -45,14 +46,15 @@ def render_method(
         def shown(saliency: np.ndarray) -> np.ndarray:
             return on_screen(saliency, (height, width), clip.attributes["seen"], gain, style.gamma)
 
+        signed = clip.attributes["signed"]
+
         def pictures(frame: np.ndarray, actor: np.ndarray, critic: np.ndarray) -> dict[str, np.ndarray]:
             if not signed:
                 return draw_layers(frame, shown(actor), shown(critic), style)
             return draw_signed_layers(frame, (shown(actor), shown(-actor)), (shown(critic), shown(-critic)), style)
 
-        signed = clip.attributes["signed"]
         scores, steps = clip.read("score"), clip.read("time")
-        shares = {layer: _shares(clip.read(f"{layer}_peak")) for layer in ("actor", "critic")}
+        shares = {layer: _shares(clip.read(f"{layer}_peak")) for layer in MAPS}
         for rows in runs(0, length, RUN_FRAMES):
             frames, actor, critic = (clip.read(name, rows) for name in ("frame", "actor", "critic"))
             captions = _captions(clip, rows, steps[rows], scores[rows])

@@ -22,6 +22,7 @@ from ale_py import roms
 
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import game_of, make_environment
+from searchlight.errors import SearchlightError
 from searchlight.measures.games import Box, GameObject, Move
 from searchlight.measures.replay import Act, Watched, drawings
 
@@ -154,14 +155,11 @@ class Twin:
 
     def _again(self, act: Act) -> _Played:
         """Play a raw frame as it was: by the action that gives its memory, which sticky actions may have repeated."""
-        first = None
         for action in (act.action, *(other for other in self._actions if other != act.action)):
             screen, ram = self._play(act.state, [action])
-            played = _Played(act, action, screen, ram)
             if np.array_equal(ram, act.ram):
-                return played
-            first = first or played
-        return cast("_Played", first)
+                return _Played(act, action, screen, ram)
+        raise SearchlightError("found a frame that no action draws again, allowed: games that restore their own state")
 
     def _elsewhere(
         self, before: _Played | None, now: _Played, of: GameObject, move: Move

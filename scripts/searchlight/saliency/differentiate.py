@@ -1,4 +1,4 @@
-"""Saliency maps from gradients, block by block: the network runs again, and torch follows its outputs back.
+"""Saliency maps from gradients, block by block: the network runs again, and torch computes its gradients.
 
 A map lies on the observation's pixels. At each pixel it is the sum of absolute values over the channels of the stack,
 and over the actions where every action is explained. Pictures that a young stack does not have yet get no map.
@@ -9,6 +9,7 @@ CPU alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -71,7 +72,9 @@ def differentiate_block(
         SearchlightError: the policy does not reproduce a frame's recorded outputs, or cannot be differentiated.
     """
     torch.set_num_threads(threads)
-    policy, fill = load_policy(policy_path, network), gradients.base(gradient)
+    policy, of_base = load_policy(policy_path, network), gradients.base(gradient)
+    # Only gradients with a base use it.
+    fill = fills.build({"level": 0} if of_base is None else of_base)
     chosen = registry.choose(gradients.FOLDER, gradient)
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
@@ -96,7 +99,7 @@ def differentiate_block(
                 actions = [int(stored[given].argmax())] if of == "chosen_action" else list(range(policy.actions))
                 explained = Explained(policy, memory_at(memory, row), actions, padding)
                 behind = None if backgrounds is None else np.stack([backgrounds.nearest(one) for one in made_of])
-                base = partial(base_of, fill or {}, prepared, preprocessing.channels, padding, behind)
+                base = partial(base_of, fill, prepared, preprocessing.channels, padding, behind)
                 scene = gradients.Scene(_tensor(prepared.observation), explained, padding, base)
                 where = f"{episode_path}: frame {frame}"
                 check_recorded([one.numpy() for one in explained.outputs(scene.observation)], stored, where)
@@ -112,7 +115,6 @@ def differentiate_block(
             "of": of,
             "space": "observation",
             "made_by": f"{gradients.words(gradient)}, of the {_OF[of]} and of the value",
-            "compares": "advantages",
             "compared": _OF[of],
             "signed": False,
         }
@@ -130,7 +132,7 @@ def maps_of(attributions: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def base_of(
-    fill: dict[str, dict[str, Any]],
+    fill: Callable[[fills.Scene], np.ndarray],
     prepared: PreparedFrame,
     channels: int,
     padding: int,
@@ -139,7 +141,7 @@ def base_of(
     """Return an observation (channel, height, width) in which each picture is its fill; padding stays zeros.
 
     Args:
-        fill: fill of the config.
+        fill: the fill, built.
         prepared: the frame.
         channels: number of channels of a picture.
         padding: number of oldest channels that hold no picture.
@@ -147,7 +149,7 @@ def base_of(
     """
     base = prepared.observation.copy()
     pictures = base[:, :, padding:]
-    pictures[...] = fills.of_observation(fills.build(fill), pictures, prepared, channels, backgrounds)
+    pictures[...] = fills.of_observation(fill, pictures, prepared, channels, backgrounds)
     return _tensor(base)
 
 

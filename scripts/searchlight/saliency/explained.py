@@ -49,7 +49,7 @@ class Explained:
         return self._numbers(outputs, value)
 
     def values(self, observations: Tensor) -> Tensor:
-        """Return the explained numbers as a call does, without a way back, some observations at a time."""
+        """Return the explained numbers as a call does, without gradients, some observations at a time."""
         with torch.no_grad():
             return torch.cat([self(some) for some in observations.split(BATCH)])
 
@@ -79,7 +79,8 @@ class Explained:
         policy = self._policy
         if not is_factored(policy):
             raise SearchlightError(
-                "found a network whose last convolution is not known, allowed: greydanus, nature, q_network"
+                "found a network whose last convolution is not known, allowed: another gradient, or a network in parts "
+                "(Factored in searchlight.agents.policy)"
             )
         seen = observation[None]
         for convolution in policy.convolutions:

@@ -125,11 +125,16 @@ def over_own_maximum(maps: np.ndarray) -> np.ndarray:
 
 
 def half_squares(sums: HiddenSums, changes: np.ndarray) -> np.ndarray:
-    """Return half the squares of changes (frame, mask, output), summed over outputs: (frame, 1, cell) float64.
+    """Return half the squares of changes (frame, mask, output), summed over outputs: (frame, 1, cell) float64."""
+    return mean_over_masks(sums, 0.5 * (changes**2).sum(axis=2))
+
+
+def mean_over_masks(sums: HiddenSums, strengths: np.ndarray) -> np.ndarray:
+    """Return the mean of the masks' strengths (frame, mask) at each cell, (frame, 1, cell) float64.
 
     Each mask is weighted by the fraction of a cell that it hides.
     """
-    return sums(0.5 * (changes**2).sum(axis=2, keepdims=True)) / sums.coverage
+    return sums(strengths[..., None]) / sums.coverage
 
 
 def changes_of(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
@@ -138,5 +143,7 @@ def changes_of(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     Otherwise ``scale: frame`` would show rounding as a map if an agent ignores the hidden pixels.
     """
     changes = perturbed - reference[:, None]
+    if changes.dtype == np.float64:  # made by searchlight.saliency.outputs, which sets rounding to no change itself
+        return changes
     size = np.maximum(np.abs(reference).max(axis=1), 1)[:, None, None]
     return np.where(np.abs(changes) <= ROUNDING * size, 0, changes)

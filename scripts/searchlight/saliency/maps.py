@@ -6,7 +6,7 @@ import numpy as np
 
 from searchlight.store.zarr import CHUNK_FRAMES, Writer
 
-LAYERS = ("actor", "critic")
+MAPS = ("actor", "critic")
 
 
 class MapsWriter:
@@ -18,12 +18,12 @@ class MapsWriter:
     def __init__(self, writer: Writer, shape: tuple[int, int], length: int) -> None:
         """Begin the arrays, for maps of a height and width and a number of frames."""
         self._maps = {
-            name: writer.array(name, ("time", "y", "x"), shape, np.float32, (CHUNK_FRAMES, *shape)) for name in LAYERS
+            name: writer.array(name, ("time", "y", "x"), shape, np.float32, (CHUNK_FRAMES, *shape)) for name in MAPS
         }
-        self._peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in LAYERS}
+        self._peaks = {name: writer.array(f"{name}_peak", ("time",), (), np.float32, (length,)) for name in MAPS}
 
     def append(self, actor: np.ndarray, critic: np.ndarray) -> None:
         """Append the maps of some frames, (frame, height, width) each."""
-        for name, maps in zip(LAYERS, (actor, critic), strict=True):
+        for name, maps in zip(MAPS, (actor, critic), strict=True):
             self._maps[name].append(maps)
             self._peaks[name].append(np.abs(maps).max(axis=(1, 2)))

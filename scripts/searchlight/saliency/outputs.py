@@ -5,8 +5,9 @@
   the softmax of its Q-values divided by a temperature, which a user must choose.
 - ``advantages``: logits or Q-values less their mean. What is added to all of them changes no action, and no advantage.
 - ``chosen_action``: one number for the action with the highest unperturbed output, also where actions are sampled. For
-  policies it is the log-probability, which an offset of all logits leaves as it is, and which does not saturate where
-  the policy is nearly certain. For Q-networks, which have no probabilities, it is the advantage Q - mean Q.
+  policies it is the log-probability, which an offset of all logits leaves as it is. Where the policy is nearly certain,
+  it changes little, but its drop has no bound. For Q-networks, which have no probabilities, it is the advantage
+  Q - mean Q.
 
 All but ``logits`` are computed in float64. An output that changes by rounding alone counts as unchanged.
 """

@@ -112,7 +112,7 @@ def score_block(
             values. ``effective_masks`` (time,) int64 is copied from the responses. The attribute ``coverage`` is the
             fraction of the agent's pixels that at least one mask hides. The attribute ``caution`` is the scorer's
             ``CAUTION``, if it has one. The attribute ``made_by`` describes the method in words. The attribute
-            ``compares`` is the output that was compared, ``compared`` is that in words, and ``signed`` says whether
+            ``compared`` is the compared output in words, and ``signed`` says whether
             maps have a sign.
         scorer: scorer of the config.
         compares: what of the network's answer the actor's maps are made from, ``output`` of the method.
@@ -152,7 +152,6 @@ def score_block(
             "coverage": float(covered.mean()),
             "space": space,
             "made_by": f"{perturber} on the {space}, {hidden_by}, {how}",
-            "compares": compares,
             "compared": compared,
             "signed": signed,
         }

@@ -30,7 +30,8 @@ class Scene:
     """Images that a fill may use.
 
     Attributes:
-        image: the image to perturb: the screen, (H, W, 3) uint8, or the observation, (height, width) float32.
+        image: the image to perturb: the screen, (H, W, 3) uint8, or a channel of the observation, (height, width)
+            float32.
         seen: the part of the image that the agent sees.
         background: returns the background, an image like ``image``; only for fills with a ``window``.
     """

@@ -1,4 +1,4 @@
-"""One colour everywhere; on the screen alone, because observations are grey."""
+"""One colour everywhere; on the screen alone."""
 
 from __future__ import annotations
 

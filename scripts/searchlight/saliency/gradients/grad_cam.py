@@ -18,10 +18,9 @@ class Arguments(Table):
     """Which cells of the last convolution raise the output: its channels, weighted by their mean gradient.
 
     Negative sums become zero, as in the paper. A cell lies at the centre of the pixels that it sees, and between cells
-    the map is interpolated. Only for networks of convolutions and dense or recurrent layers (`greydanus`, `nature`,
-    `q_network`).
+    the map is interpolated. Only for networks of convolutions, followed by dense or recurrent layers.
 
-    Its limits: it is coarse, 5x5 cells for `greydanus` and 7x7 for `nature` of 84x84. A ball is much smaller than that.
+    Its limits: it is coarse, 5x5 to 7x7 cells for usual agents. A ball is much smaller than that.
     Faithfulness measures it near random maps.
     """
 

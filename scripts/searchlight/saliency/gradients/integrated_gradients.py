@@ -18,12 +18,18 @@ from searchlight.saliency import fills
 from searchlight.saliency.gradients import Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    from searchlight.saliency.explained import Explained
 
 # A step is halved so many times at most.
 HALVINGS = 6
 # Share of the way's ups and downs that counts as a difference, where the difference itself is smaller.
 DETOUR = 0.01
+# How much of the error each step is allowed, times the number of steps; the next where the steps' errors sum to more.
+SHARES = (2, 0.5, 0.1)
 # Steps whose gradients are in memory at a time.
 STEPS = 16
 
@@ -54,8 +60,8 @@ class Arguments(Table):
     steps: PositiveInt = Field(16, description="Number of steps on the way, before any is halved.")
     error: PositiveFloat = Field(
         0.01,
-        description="How far the sum may be from the difference, as a share of it. Where outputs go up and down on the "
-        "way, of a hundredth of that, if it is more.",
+        description="How far the sum may be from the difference, as a share of it. If outputs rise and fall on the "
+        "way, a hundredth of their total change counts where it is larger.",
     )
 
 
@@ -82,9 +88,32 @@ def attributions(scene: Scene, arguments: Arguments) -> Tensor:
     edges = torch.linspace(0, 1, arguments.steps + 1)
     numbers = explained.values(at(edges))
     changes = numbers.diff(dim=0)
-    whole = torch.maximum(changes.sum(dim=0).abs(), DETOUR * changes.abs().sum(dim=0))
-    allowed = 2 * arguments.error / arguments.steps * whole  # errors of steps have either sign
-    mean = torch.zeros(len(whole), *way.shape)
+    difference = changes.sum(dim=0)
+    allowed = arguments.error * torch.maximum(difference.abs(), DETOUR * changes.abs().sum(dim=0))
+    # Errors of steps have either sign. Where they sum to too much all the same, each step is allowed less.
+    for share in SHARES:
+        found = _mean_gradients(explained, at, way, edges, numbers, share / arguments.steps * allowed) * way
+        if not ((found.sum(dim=(1, 2, 3)) - difference).abs() > allowed).any():
+            break
+    return found
+
+
+def _mean_gradients(
+    explained: Explained, at: Callable[[Tensor], Tensor], way: Tensor, edges: Tensor, numbers: Tensor, allowed: Tensor
+) -> Tensor:
+    """Return the mean gradients on the way, (number, channel, height, width), where each step is nearly right.
+
+    Args:
+        explained: the numbers of the frame.
+        at: returns the observations at shares of the way.
+        way: the frame less its base, (channel, height, width).
+        edges: (step + 1,) shares of the way, at which the first steps begin and end.
+        numbers: (step + 1, number), the explained numbers there.
+        allowed: (number,) error of each step; a step with a larger one is halved.
+    """
+    import torch
+
+    mean = torch.zeros(len(allowed), *way.shape)
     # Start, end, and the numbers at both, of steps that are left.
     left = [edges[:-1], edges[1:], numbers[:-1], numbers[1:]]
     for halvings in range(HALVINGS + 1):
@@ -102,4 +131,4 @@ def attributions(scene: Scene, arguments: Arguments) -> Tensor:
         between = explained.values(at(middle))
         halves = ((start, middle), (middle, end), (before, between), (between, after))
         left = [torch.cat(both) for both in halves]
-    return mean * way
+    return mean

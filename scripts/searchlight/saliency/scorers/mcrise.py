@@ -9,7 +9,7 @@ from searchlight.lazy import numpy as np
 from searchlight.saliency.hidden_sums import HiddenSums, over_own_maximum
 
 NAME = "MCRISE"
-CAUTION = "MCRISE shows how often chance hid a pixel, times the outputs' mean; RISE takes that off"
+CAUTION = "MCRISE shows how often chance hid a pixel, times the outputs' mean; RISE subtracts that"
 
 
 class Arguments(Table):

@@ -9,7 +9,7 @@ from searchlight.lazy import numpy as np
 from searchlight.saliency.hidden_sums import HiddenSums, over_own_maximum
 
 NAME = "RISEScoring"
-CAUTION = "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE takes that off"
+CAUTION = "RISEScoring shows how often chance kept a pixel, times the outputs' mean; RISE subtracts that"
 
 
 class Arguments(Table):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from searchlight.config.arguments import Table
 from searchlight.lazy import numpy as np
-from searchlight.saliency.hidden_sums import HiddenSums
-from searchlight.saliency.scorers._policies import half_squared_change, mean_over_masks
+from searchlight.saliency.hidden_sums import HiddenSums, mean_over_masks
+from searchlight.saliency.scorers import squared_difference
 from searchlight.saliency.scorers.kl import divergence
 
 NAME = "SARFA"
 OUTPUT = "log_probabilities"
-critic_maps = half_squared_change
+critic_maps = squared_difference.maps
 
 
 class Arguments(Table):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from searchlight.config.arguments import Table
 from searchlight.lazy import numpy as np
-from searchlight.saliency.hidden_sums import HiddenSums
-from searchlight.saliency.scorers._policies import half_squared_change, mean_over_masks
+from searchlight.saliency.hidden_sums import HiddenSums, mean_over_masks
+from searchlight.saliency.scorers import squared_difference
 
 NAME = "TotalVariation"
 OUTPUT = "probabilities"
-critic_maps = half_squared_change
+critic_maps = squared_difference.maps
 
 
 class Arguments(Table):
