@@ -39,7 +39,7 @@ docs: .venv/installed ## Write generated documents: config/README.md, the schema
 	@$(RUN) python -m searchlight.config.reference
 	@$(RUN) python benchmarks/documents.py
 
-benchmark: run .venv/installed-benchmark ## Measure Searchlight against the notebook's way
+benchmark: run ## Measure Searchlight against the notebook's way
 	@$(RUN) python benchmarks/run.py
 
 benchmark-scale: .venv/installed ## Measure Snakemake: plans of up to 10,000 blocks, and jobs that do nothing
@@ -74,8 +74,4 @@ help: ## List these targets
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	touch $@
-
-.venv/installed-benchmark: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
 	touch $@

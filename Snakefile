@@ -11,6 +11,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/records.smk"
 include: "workflow/rules/agents.smk"
 include: "workflow/rules/saliency.smk"
+include: "workflow/rules/measures.smk"
 include: "workflow/rules/clips.smk"
 include: "workflow/rules/unused.smk"
 

@@ -21,17 +21,15 @@ from cases import ROOT
 from peak import BLOCK, peak_mb
 from searchlight.agents import preprocessings
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.agents.policy import Policy
 from searchlight.agents.policy_file import load_policy
-from searchlight.agents.preprocessing import Preprocessing
 from searchlight.agents.rollout import play_episode
 from searchlight.saliency import fills
-from searchlight.saliency.background import Backgrounds, write_background
+from searchlight.saliency.background import write_background
 from searchlight.saliency.engine import Engine
 from searchlight.saliency.perturbation import Perturbation
 from searchlight.saliency.plugins import check
-from searchlight.saliency.recorded import Stacks
-from searchlight.store.zarr import Reader, load
+from searchlight.saliency.recorded import Recorded
+from searchlight.store.zarr import load
 
 CHECKPOINTS = ROOT.parent / "shared" / "checkpoints"
 AGENTS, SB3 = CHECKPOINTS / "baby-a3c", CHECKPOINTS / "agents" / "sb3"
@@ -113,7 +111,7 @@ def _rows(agent: Player) -> Iterator[dict[str, Any]]:
             frames = np.linspace(60, episode.shape("frame")[0] - 1, FRAMES).astype(int).tolist()
             for case, preprocessing in agent.rows:
                 built = preprocessings.build(preprocessing, episode.shape("frame")[1:3])
-                given = [_read(frame, episode, Backgrounds(store), built, policy) for frame in frames]
+                given = [_read(frame, Recorded(episode, store)) for frame in frames]
                 row = {"case": case, "agent": agent.name, "preprocessing": preprocessing} | _measure(
                     Engine(policy, built.shape),
                     policy,
@@ -136,11 +134,9 @@ def _peak_mb(folder: Path, spec: dict[str, Any]) -> float:
 Given = tuple[np.ndarray, dict[str, torch.Tensor], np.ndarray]
 
 
-def _read(frame: int, episode: Reader, backgrounds: Backgrounds, preprocessing: Preprocessing, policy: Policy) -> Given:
-    ((_, decisions, screens),) = Stacks(episode, preprocessing, range(frame, frame + 1)).of(range(frame, frame + 1))
-    row = slice(frame, frame + 1)
-    memory = {name: torch.from_numpy(episode.read(f"memory_{name}", row)) for name in policy.initial_memory()}
-    return screens, memory, np.stack([backgrounds.nearest(one) for one in decisions])
+def _read(frame: int, recorded: Recorded) -> Given:
+    (moment,) = recorded.moments(range(frame, frame + 1))
+    return moment.screens, moment.memory, moment.backgrounds
 
 
 def _batched(policy, perturbation, prepare, masks, case, screens, memory, backgrounds):

@@ -37,12 +37,14 @@ def digest_of_code(script: Path, members: Mapping[str, Iterable[str | Path] | No
         members: for each registry, the members that the script may load, by name; None for all. A path is that of a
             user's own file, which takes a member's place. Registries that the script does not import are left out.
     """
-    used = closure(script)
+    used = {*closure(script)}
     roots = [script]
     for folder, named in members.items():
         if PACKAGE / folder / "__init__.py" in used:
             found = files(folder) if named is None else [_file(folder, name) for name in named]
             roots += [path for path in found if path is not None]
+            # A member may use another registry, which follows in ``members``.
+            used |= {other for path in found if path is not None for other in closure(path)}
     paths = {path for root in roots for path in (root, *closure(root))}
     return lineage(sorted((_name(path), _digest(path)) for path in paths))
 

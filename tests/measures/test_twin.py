@@ -12,7 +12,7 @@ from helpers.worlds import make_world
 from searchlight import registry
 from searchlight.errors import SearchlightError
 from searchlight.measures.games import FOLDER, GameObject, Move, moves, objects_of
-from searchlight.measures.twin import Twin
+from searchlight.measures._twin import Twin
 from searchlight.store.zarr import load
 
 STEPS = 160

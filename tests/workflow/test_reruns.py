@@ -470,7 +470,7 @@ PLANNED: dict[str, dict[str, int]] = {
 }
 # Files that are run for real, and with which others.
 BUNDLED_FILES = {
-    "searchlight/measures/twin.py": "blocks",
+    "searchlight/measures/_twin.py": "blocks",
     "searchlight/measures/games/pong.py": "blocks",
     "collect.py": "methods",
     "searchlight/clips/collect.py": "methods",

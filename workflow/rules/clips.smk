@@ -142,6 +142,7 @@ rule page:
         clips=from_config("results/clips/{clip}/{method}.zarr.zip"),
         gameplay="results/clips/{clip}/gameplay.mp4",
         videos=from_config("results/clips/{clip}/{method}.{layer}.mp4"),
+        measures=from_config("results/clips/{measured}/measures.csv"),
     output:
         report(
             "results/clips/{clip}/index.html",
@@ -162,7 +163,7 @@ rule page:
     params:
         **tracked(
             "page",
-            after=["render_gameplay", "render"],
+            after=["render_gameplay", "render", "tabulate"],
             methods=setting("clips/{clip}/methods"),
             gains=setting("methods/{method}/gain"),
             fps=setting("clips/{clip}/fps"),

@@ -77,6 +77,7 @@ wildcard_constraints:
     perturbation=any_of(settings.perturbations),
     method=any_of(settings.methods),
     clip=any_of(settings.clips),
+    measure=any_of(name for clip in settings.clips.values() for name in clip.measures),
     window=r"\d+|episode",
     seed=any_of(clip.seed for clip in settings.clips.values()),
     block=r"\d+",
@@ -102,7 +103,10 @@ def from_config(path):
         names = plan.names(wildcards)
         if "block" not in fields - {*wildcards.keys()}:
             found = plan.paths(path, names, [wildcards.get("block")])
-            return found if fields & {"method", "layer"} - {*wildcards.keys()} else found and found[0]
+            several = fields & {"method", "layer", "of_clip", "of_method"} - {*wildcards.keys()}
+            if "measure" in wildcards.keys():
+                several -= {"of_clip", "of_method"}
+            return found if several else found and found[0]
         try:
             return plan.paths(path, names, blocks_of_clip(settings.clips[names.clip]))
         except IncompleteCheckpointException as exception:
@@ -148,6 +152,8 @@ def files_of_clips():
         "results/clips/{clip}/gameplay.mp4",
         "results/clips/{clip}/{method}.zarr.zip",
         "results/clips/{clip}/{method}.{layer}.mp4",
+        "results/clips/{measured}/measures.csv",
+        "results/clips/{clip}/{measure}.png",
     )
     return [path for clip in settings.clips for one in patterns for path in plan.paths(one, plan.names({"clip": clip}))]
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import InitErrorDetails
 
+from searchlight import measures, registry
 from searchlight.agents import networks
+from searchlight.config import environments
 from searchlight.config.messages import mistake
 from searchlight.config.names import repeated_end
 from searchlight.config.outputs import OF_PROBABILITIES
 from searchlight.config.playable import LEVEL, largest_fps, largest_zoom
+from searchlight.measures import games
 from searchlight.saliency.scorers import told
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ def mistakes(config: Config) -> Iterator[InitErrorDetails]:
     """Yield all mistakes between the tables."""
     yield from _unknown_names(config)
     yield from _unfit_methods(config)
+    yield from _unknown_games(config)
     yield from _conflicting_families(config)
     yield from _names_like_loops(config)
     yield from _unplayable_videos(config)
@@ -60,6 +64,19 @@ def _unfit_methods(config: Config) -> Iterator[InitErrorDetails]:
             if q_network is not None:
                 found = f"none with the output '{method.output}' of agents.{q_network}, a Q-network"
                 yield mistake(("methods", key, "temperature"), found, "a number greater than 0")
+
+
+def _unknown_games(config: Config) -> Iterator[InitErrorDetails]:
+    """Yield measures of objects for games whose objects are not known."""
+    for key, family in config.clips.items():
+        asking = [name for name in family.measures if measures.told(name, "USES_OBJECTS")]
+        for name in family.agents if asking else ():
+            env = config.agents[name].env if name in config.agents else None
+            game = None if env is None else environments.game(env)
+            if game is not None and registry.file_of(games.FOLDER, game) is None:
+                found = f"{asking[0]} for agents.{name}, which plays {game}"
+                allowed = f"{asking[0]} for {', '.join(registry.names(games.FOLDER))}"
+                yield mistake(("clips", key, "measures"), found, allowed)
 
 
 def _gives_q_values(config: Config, agent: str) -> bool:

@@ -112,6 +112,12 @@ def _refuse_gone(name: str) -> None:
     raise SearchlightError(f"found '{name}', which ale-py no longer has, allowed: {place}")
 
 
+def game(spec: str | dict[str, Any]) -> str | None:
+    """Return the game of an environment, such as ``SpaceInvaders``; None if its id does not tell."""
+    found = _LEGACY.fullmatch(spec if isinstance(spec, str) else spec["id"])
+    return None if found is None else found["game"]
+
+
 def with_argument(spec: str | dict[str, Any], name: str, value: Any) -> str:
     """Return an environment with one more argument, as one writes it in the config."""
     return written({**(spec if isinstance(spec, dict) else {"id": spec}), name: value})

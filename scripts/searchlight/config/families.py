@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from searchlight.config.allowed import Allowed
+from searchlight import measures
+from searchlight.config.allowed import Allowed, not_allowed
 from searchlight.config.arguments import Float, Int, Table
+from searchlight.config.messages import in_words
 from searchlight.config.names import Name
 
 Agents = Annotated[Name | Annotated[tuple[Name, ...], MinLen(1)], Allowed("a name of agents, or a list of them")]
@@ -24,6 +26,21 @@ Range = tuple[Frame, Frame | Literal["end"]]
 
 def _written_out(frames: Any) -> Any:
     return (0, "end") if frames == "all" else frames
+
+
+def _measures(given: Any) -> dict[str, dict[str, Any]]:
+    """Return measures by name, each with all its arguments; the form that a config has once it was read is kept."""
+    if isinstance(given, dict):
+        given = [{name: arguments} for name, arguments in given.items()]
+    if not isinstance(given, (list, tuple)):
+        raise not_allowed(repr(given), "a list of measures, each `NAME` or `{NAME: {argument: value}}`")
+    found: dict[str, dict[str, Any]] = {}
+    for spec in given:
+        ((name, arguments),) = in_words(measures.check, spec).items()
+        if name in found:
+            raise ValueError(f"found '{name}' twice, allowed: each measure once")
+        found[name] = arguments
+    return found
 
 
 class ClipFamily(Table):
@@ -57,6 +74,17 @@ class ClipFamily(Table):
     )
     methods: Annotated[tuple[Name, ...], MinLen(1), Allowed("a list of names of methods, at least one")] = Field(
         description="Names from `methods`.", examples=[["occlusion"]]
+    )
+    measures: Annotated[
+        dict[str, dict[str, Any]],
+        Allowed("a list of measures, each `NAME` or `{NAME: {argument: value}}`"),
+        BeforeValidator(_measures, json_schema_input_type=list[str | dict[str, Any]]),
+    ] = Field(
+        (),
+        validate_default=True,
+        description="How far to believe what is shown: [measures](#measures), each with or without arguments. Their "
+        "numbers stand on the clip's page, and in files beside it.",
+        examples=[["objects", "faithfulness"]],
     )
     fps: Annotated[Float, Field(ge=0.1, le=240)] = Field(30, description="Frames a second of the videos.")
 

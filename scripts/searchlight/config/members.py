@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from searchlight import measures
 from searchlight.agents import networks, preprocessings, wrappers
+from searchlight.config import environments
 from searchlight.config.models import Settings
+from searchlight.measures import games
 from searchlight.registry import name_and_arguments
 from searchlight.saliency import fills, gradients, perturbers, scorers
 
 
 def members_of(
-    settings: Settings, agent: str | None, perturbation: str | None = None, method: str | None = None
+    settings: Settings,
+    agent: str | None,
+    perturbation: str | None = None,
+    method: str | None = None,
+    measures_named: Iterable[str] = (),
 ) -> dict[str, list[str | Path] | None]:
     """Return the members of each registry that a job may load, for ``searchlight.fingerprint.digest_of_code``.
 
@@ -20,13 +28,18 @@ def members_of(
         agent: the job's agent, or None.
         perturbation: the job's perturbation, or None.
         method: the job's method, or None; it determines the perturbation.
+        measures_named: the job's measures.
     """
-    members: dict[str, list[str | Path] | None] = {}
+    members: dict[str, list[str | Path] | None] = {measures.FOLDER: list(measures_named)}
     if agent is not None:
         network, preprocessing = settings.agents[agent].network, settings.agents[agent].preprocessing
         members[networks.FOLDER] = networks.files_of(network)
         members[preprocessings.FOLDER] = [name_and_arguments(preprocessing)[0]]
         members[wrappers.FOLDER] = [name_and_arguments(settings.agents[agent].wrappers)[0]]
+        env = settings.agents[agent].env
+        # A user's own environment may be of any game.
+        game = None if env is None else environments.game(env)
+        members[games.FOLDER] = None if game is None else [game]
     if method is not None:
         scorer, gradient = settings.methods[method].scorer, settings.methods[method].gradient
         perturbation = settings.methods[method].perturbation

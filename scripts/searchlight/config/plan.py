@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
+from searchlight import measures
 from searchlight.config.environments import own_code
 from searchlight.config.members import members_of
 from searchlight.config.models import Settings
@@ -25,12 +26,21 @@ from searchlight.errors import SearchlightError
 from searchlight.fingerprint import digest_of_code, lineage
 from searchlight.saliency import fills, gradients
 
+# Fields of paths that stand for each method, and for each measure, of a clip.
+_OF_METHODS = frozenset({"method", "perturbation", "window", "gradient", "of_method"})
+_OF_MEASURES = frozenset({"measure", "of_clip", "of_method"})
+# Fields for which a path may have no file.
+_SOME = frozenset({"perturbation", "window", "gradient", "of_clip", "of_method", "measured", "uses_maps"})
 # Keys of an agent that say how it plays.
 _PLAYED = ("env", "wrappers", "preprocessing", "actions", "network")
 
 
 class Names(NamedTuple):
-    """Names that identify a job. A name is None if neither the job's path nor the config gives it."""
+    """Names that identify a job. A name is None if neither the job's path nor the config gives it.
+
+    ``of_clip`` and ``of_method`` are the measure, if it has the part of that name; ``measured`` is the clip, if it has
+    measures, and ``uses_maps`` the method, if the measure uses the clip's maps of it.
+    """
 
     clip: str | None = None
     agent: str | None = None
@@ -39,14 +49,20 @@ class Names(NamedTuple):
     perturbation: str | None = None
     window: str | None = None
     gradient: str | None = None
+    measure: str | None = None
+    of_clip: str | None = None
+    of_method: str | None = None
+    measured: str | None = None
+    uses_maps: str | None = None
 
 
 class _Rule(NamedTuple):
-    """Sources of the lineage of a rule's results: earlier rules, code or not, settings."""
+    """Sources of the lineage of a rule's results: earlier rules, code or not, settings; and names that do not count."""
 
     after: Sequence[str]
     with_code: bool
     only_with: str | None
+    without: Sequence[str]
     given: Mapping[str, Any]
 
 
@@ -72,7 +88,32 @@ class Plan:
         }
         found = [fills.window(one.fill) for one in settings.perturbations.values()]
         found += [gradients.window(one.gradient) for one in settings.methods.values() if one.gradient is not None]
+        found += [
+            measures.window({name: given}) for clip in settings.clips.values() for name, given in clip.measures.items()
+        ]
         self._values["windows"] = {str(window): window for window in found if window is not None}
+        # What maps depend on before they are shown.
+        self._values["maps"] = {
+            name: {
+                **settings.methods[name].model_dump(mode="json", exclude={"scale", "gain", "perturbation"}),
+                "perturbation": None if one.perturbation is None else self._values["perturbations"][one.perturbation],
+            }
+            for name, one in settings.methods.items()
+        }
+        # A measure of a whole episode does not depend on a clip's frames.
+        self._values["measured"] = {
+            name: {
+                measure: {
+                    "name": measure,
+                    "arguments": arguments,
+                    "frames": clip.model_dump(mode="json")["frames"]
+                    if measures.told(measure, "FRAMES") == "clip"
+                    else None,
+                }
+                for measure, arguments in clip.measures.items()
+            }
+            for name, clip in settings.clips.items()
+        }
         # Results are cached, because thousands of jobs share them.
         self._complete = cache(self._complete)  # type: ignore[method-assign]
         self._code = cache(self._code)  # type: ignore[method-assign]
@@ -83,25 +124,51 @@ class Plan:
         return self._complete(Names(*(wildcards.get(name) for name in Names._fields)))
 
     def _complete(self, names: Names) -> Names:
-        clip, agent, seed, method, perturbation, window, gradient = names
+        clip, agent, seed, method, perturbation, window, gradient, measure, *_ = names
+        of_clip = of_method = measured = None
         if clip is not None:
             agent, seed = self._settings.clips[clip].agent, str(self._settings.clips[clip].seed)
+            measured = clip if self._settings.clips[clip].measures else None
+        if clip is not None and measure is not None and measure in self._settings.clips[clip].measures:
+            of_clip, of_method = (
+                measure if measures.told(measure, part) is not None else None for part in ("of_clip", "of_method")
+            )
+            found = measures.window({measure: self._settings.clips[clip].measures[measure]})
+            window = None if found is None else str(found)
+        uses_maps = method if measure is not None and measures.told(measure, "USES_MAPS") else None
         spec = None
         if method is not None:
             perturbation, spec = self._settings.methods[method].perturbation, self._settings.methods[method].gradient
+            window = None
         if spec is not None:
             gradient, found = next(iter(spec)), gradients.window(spec)
             window = None if found is None else str(found)
         if perturbation is not None:
             found = fills.window(self._settings.perturbations[perturbation].fill)
             window = None if found is None else str(found)
-        return Names(clip, agent, seed, method, perturbation, window, gradient)
+        return Names(
+            clip, agent, seed, method, perturbation, window, gradient, measure, of_clip, of_method, measured, uses_maps
+        )
 
-    def each_method(self, names: Names) -> list[Names]:
-        """Return names once for each method of their clip; unchanged if they have a method or no clip."""
-        if names.clip is None or names.method is not None:
+    def each(self, names: Names, fields: Iterable[str] = ("method",)) -> list[Names]:
+        """Return names once for each method or measure of their clip, or both, that fields ask for.
+
+        Names that have one already, or no clip, keep what they have. A ``window`` is one of a method or of a measure.
+        """
+        if names.clip is None:
             return [names]
-        return [self._complete(names._replace(method=method)) for method in self._settings.clips[names.clip].methods]
+        clip, wanted = self._settings.clips[names.clip], set(fields)
+        methods: Sequence[str | None] = (
+            clip.methods if wanted & _OF_METHODS and names.method is None else [names.method]
+        )
+        chosen: Iterable[str | None] = clip.measures if wanted & _OF_MEASURES else ()
+        if names.measure is not None or not wanted & _OF_MEASURES:
+            chosen = [names.measure]
+        found = [(method, measure) for measure in chosen for method in methods]
+        if "window" in wanted and names.method is None:
+            of_measures = [names.measure] if names.measure is not None else clip.measures
+            found = [*(found if names.measure is None else ()), *((None, measure) for measure in of_measures)]
+        return [self._complete(names._replace(method=method, measure=measure)) for method, measure in found]
 
     def paths(self, pattern: str, names: Names, blocks: Iterable[int | str] = (), rule: str | None = None) -> list[str]:
         """Return the paths that a pattern such as ``results/clips/{clip}/{method}.zarr.zip`` stands for.
@@ -117,8 +184,8 @@ class Plan:
             rule: the rule that makes the files, which may make none for a method; None for any.
         """
         fields = fields_of(pattern)
-        each = self.each_method(names) if fields & {"method", "perturbation", "window"} else [names]
-        needed = fields & {"perturbation", "window"}
+        each = self.each(names, fields)
+        needed = fields & _SOME
         each = [one for one in each if None not in [getattr(one, name) for name in needed] and self._makes(rule, one)]
         numbers = blocks if "block" in fields else (None,)
         layers = LAYERS if "layer" in fields else (None,)
@@ -142,7 +209,7 @@ class Plan:
         per_method = "method" in fields_of(path)
 
         def of(names: Names) -> Any:
-            found = [self._value(path, one) for one in self.each_method(names)] if per_method else []
+            found = [self._value(path, one) for one in self.each(names)] if per_method else []
             return self._value(path, names) if not per_method else found if names.method is None else found[0]
 
         return of
@@ -162,6 +229,7 @@ class Plan:
         after: Sequence[str] = (),
         with_code: bool = True,
         only_with: str | None = None,
+        without: Sequence[str] = (),
         **given: Any,
     ) -> dict[str, Any]:
         """Return the ``params:`` of a rule, with the lineage of its results.
@@ -171,9 +239,10 @@ class Plan:
             after: the rules that make its inputs.
             with_code: whether its results are out of date when its code has changed.
             only_with: a name without which the rule makes nothing, so that nothing depends on it.
+            without: names that later rules have, but that its results do not depend on.
             given: the settings: values, or functions of names as ``setting`` returns them.
         """
-        self._rules[rule] = _Rule(after, with_code, only_with, given)
+        self._rules[rule] = _Rule(after, with_code, only_with, without, given)
         params = {name: self._of_wildcards(what) if callable(what) else what for name, what in given.items()}
         return {**params, "lineage": self._of_wildcards(partial(self.lineage, rule))}
 
@@ -182,20 +251,53 @@ class Plan:
 
     def lineage(self, rule: str, names: Names) -> str:
         """Return the lineage of a rule's results."""
-        after, with_code, _, given = self._rules[rule]
+        after, with_code, _, without, given = self._rules[rule]
+        if without:
+            names = self._complete(names._replace(**dict.fromkeys(without)))
         before = {
             parent: list(dict.fromkeys(self.lineage(parent, one) for one in making))
             for parent in after
-            if (making := [one for one in self.each_method(names) if self._makes(parent, one)])
+            if (making := [one for one in self.each(names, self._fields(parent)) if self._makes(parent, one)])
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
-        code = self._code(rule, names.agent, names.perturbation, names.method) if with_code else None
+        code = None
+        if with_code:
+            code = self._code(rule, names.agent, names.perturbation, names.method, self._measures(names))
         return lineage(code, before, values)
 
-    def _code(self, rule: str, agent: str | None, perturbation: str | None, method: str | None) -> str:
+    def _fields(self, rule: str) -> Sequence[str]:
+        """Return the names that tell the jobs of a rule apart, beside a clip's or an agent's."""
+        return (self._rules[rule].only_with or "method",)
+
+    def _measures(self, names: Names) -> tuple[str, ...]:
+        """Return the measure of a job, or all of its clip's."""
+        if names.measure is not None:
+            return (names.measure,)
+        return () if names.clip is None else tuple(self._settings.clips[names.clip].measures)
+
+    def _code(
+        self,
+        rule: str,
+        agent: str | None,
+        perturbation: str | None,
+        method: str | None,
+        measures_named: tuple[str, ...],
+    ) -> str:
         """Return a digest of the code of a rule's script, with the registry members that the config names."""
-        members = members_of(self._settings, agent, perturbation, method)
+        members = members_of(self._settings, agent, perturbation, method, measures_named)
         return digest_of_code(self._scripts / f"{rule}.py", members)
+
+
+def _measured(clip: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return name, arguments and frames of each measure of a clip; None for those that take the whole episode."""
+    return {
+        name: {
+            "name": name,
+            "arguments": arguments,
+            "frames": clip["frames"] if measures.told(name, "FRAMES") == "clip" else None,
+        }
+        for name, arguments in clip["measures"].items()
+    }
 
 
 @cache

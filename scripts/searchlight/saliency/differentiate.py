@@ -9,9 +9,7 @@ CPU alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,16 +18,15 @@ import torch
 from torch import Tensor
 
 from searchlight import registry
-from searchlight.agents import networks, preprocessings
-from searchlight.agents.policy import channels_first
+from searchlight.agents import networks
+from searchlight.agents.policy import Policy, channels_first
 from searchlight.agents.policy_file import load_policy
-from searchlight.agents.preprocessing import PreparedFrame
+from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills, gradients
-from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.explained import Explained
 from searchlight.saliency.maps import MapsWriter
-from searchlight.saliency.recorded import Stacks, about_episode, check_recorded, memory_at
+from searchlight.saliency.recorded import Moment, Recorded, about_episode, check_recorded
 from searchlight.store.blocks import frames_of, runs
 from searchlight.store.zarr import CHUNK_FRAMES, Variable, create, load
 
@@ -72,41 +69,18 @@ def differentiate_block(
         SearchlightError: the policy does not reproduce a frame's recorded outputs, or cannot be differentiated.
     """
     torch.set_num_threads(threads)
-    policy, of_base = load_policy(policy_path, network), gradients.base(gradient)
-    # Only gradients with a base use it.
-    fill = fills.build({"level": 0} if of_base is None else of_base)
-    chosen = registry.choose(gradients.FOLDER, gradient)
+    policy = load_policy(policy_path, network)
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
-        backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
+        background = None if background_path is None else stack.enter_context(load(background_path))
         about = about_episode(episode, policy_path)
-        length, height, width, _ = episode.shape("frame")
-        frames = frames_of(block, block_size, length)
-        preprocessing = preprocessings.build(episode.attributes["preprocessing"], (height, width))
-        rows = slice(frames.start, frames.stop)
-        given = episode.attributes["output"]
-        recorded = {name: episode.read(name, rows) for name in (given, "value")}
-        memory = {name: torch.from_numpy(episode.read(f"memory_{name}", rows)) for name in policy.initial_memory()}
-        stacks = Stacks(episode, preprocessing, frames)
+        recorded = Recorded(episode, background)
+        gradients_of = Differentiation(policy, recorded.preprocessing, gradient, of)
+        frames = frames_of(block, block_size, recorded.length)
         writer = stack.enter_context(create(output))
-        maps = MapsWriter(writer, preprocessing.shape, len(frames))
-        for run in runs(frames.start, frames.stop, CHUNK_FRAMES):
-            found = []
-            for frame, made_of, screens in stacks.of(range(run.start, run.stop)):
-                prepared, row = preprocessing.prepare(screens), frame - frames.start
-                stored = {name: array[row] for name, array in recorded.items()}
-                padding = preprocessing.channels * (preprocessing.stack - len(screens))
-                actions = [int(stored[given].argmax())] if of == "chosen_action" else list(range(policy.actions))
-                explained = Explained(policy, memory_at(memory, row), actions, padding)
-                behind = None if backgrounds is None else np.stack([backgrounds.nearest(one) for one in made_of])
-                base = partial(base_of, fill, prepared, preprocessing.channels, padding, behind)
-                scene = gradients.Scene(_tensor(prepared.observation), explained, padding, base)
-                where = f"{episode_path}: frame {frame}"
-                check_recorded([one.numpy() for one in explained.outputs(scene.observation)], stored, where)
-                try:
-                    found.append(maps_of(chosen.module.attributions(scene, chosen.arguments)))
-                except SearchlightError as error:
-                    raise SearchlightError(f"{where}: {chosen.name}: {error}") from error
+        maps = MapsWriter(writer, recorded.preprocessing.shape, len(frames))
+        for run in runs(0, len(frames), CHUNK_FRAMES):
+            found = [gradients_of.maps(moment) for moment in recorded.moments(frames[run])]
             maps.append(*(np.stack(layer) for layer in zip(*found, strict=True)))
         what = {"long_name": "decision of the episode"}
         writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
@@ -121,6 +95,64 @@ def differentiate_block(
         writer.attributes({**about, **told, "block": block, "block_size": block_size})
 
 
+class Differentiation:
+    """Maps by a gradient of one policy, frame by frame.
+
+    Attributes:
+        has_base: whether the gradient counts changes from another observation.
+    """
+
+    def __init__(
+        self, policy: Policy, preprocessing: Preprocessing, gradient: dict[str, dict[str, Any]], of: Of
+    ) -> None:
+        """Take a policy, its preprocessing, and ``gradient`` and ``of`` as ``differentiate_block`` takes them."""
+        self._policy, self._preprocessing, self._of = policy, preprocessing, of
+        self._chosen = registry.choose(gradients.FOLDER, gradient)
+        of_base = gradients.base(gradient)
+        self.has_base = of_base is not None
+        self._fill = fills.build({"level": 0} if of_base is None else of_base)
+
+    def maps(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps of actor and critic, (height, width) float32.
+
+        Raises:
+            SearchlightError: the policy does not reproduce the recorded outputs, or cannot be differentiated.
+        """
+        scene = self._scene(moment)
+        outputs = [one.numpy() for one in scene.explained.outputs(scene.observation)]
+        check_recorded(outputs, moment.outputs, moment.where)
+        return self.unchecked_maps(moment)
+
+    def unchecked_maps(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps of a policy that did not play the episode; the explained actions are those of the episode."""
+        try:
+            return maps_of(self._chosen.module.attributions(self._scene(moment), self._chosen.arguments))
+        except SearchlightError as error:
+            raise SearchlightError(f"{moment.where}: {self._chosen.name}: {error}") from error
+
+    def base(self, moment: Moment) -> np.ndarray:
+        """Return the observation (height, width, channel) that changes are counted from; black without one."""
+        channels, padding = self._preprocessing.channels, self._padding(moment)
+        base = moment.prepared.observation.copy()
+        pictures = base[:, :, padding:]
+        pictures[...] = fills.of_observation(self._fill, pictures, moment.prepared, channels, moment.backgrounds)
+        return base
+
+    def _padding(self, moment: Moment) -> int:
+        return self._preprocessing.channels * (self._preprocessing.stack - len(moment.screens))
+
+    def _scene(self, moment: Moment) -> gradients.Scene:
+        values = next(iter(moment.outputs.values()))
+        actions = [int(values.argmax())] if self._of == "chosen_action" else list(range(self._policy.actions))
+        explained = Explained(self._policy, moment.memory, actions, self._padding(moment))
+        return gradients.Scene(
+            _tensor(moment.prepared.observation),
+            explained,
+            self._padding(moment),
+            lambda: _tensor(self.base(moment)),
+        )
+
+
 def maps_of(attributions: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of actor and critic, (height, width) float32: sums of absolute values.
 
@@ -129,28 +161,6 @@ def maps_of(attributions: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """
     summed = attributions.abs().sum(dim=1)
     return summed[:-1].sum(dim=0).numpy(), summed[-1].numpy()
-
-
-def base_of(
-    fill: Callable[[fills.Scene], np.ndarray],
-    prepared: PreparedFrame,
-    channels: int,
-    padding: int,
-    backgrounds: np.ndarray | None,
-) -> Tensor:
-    """Return an observation (channel, height, width) in which each picture is its fill; padding stays zeros.
-
-    Args:
-        fill: the fill, built.
-        prepared: the frame.
-        channels: number of channels of a picture.
-        padding: number of oldest channels that hold no picture.
-        backgrounds: (picture, H, W, 3) uint8, the background of each picture's screen; only for fills with a window.
-    """
-    base = prepared.observation.copy()
-    pictures = base[:, :, padding:]
-    pictures[...] = fills.of_observation(fill, pictures, prepared, channels, backgrounds)
-    return _tensor(base)
 
 
 def _tensor(observation: np.ndarray) -> Tensor:

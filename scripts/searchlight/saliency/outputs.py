@@ -59,7 +59,12 @@ def described(given: str, output: Output, temperature: float | None) -> str:
 
 
 def compared(
-    reference: np.ndarray, perturbed: np.ndarray, given: str, output: Output, temperature: float | None = None
+    reference: np.ndarray,
+    perturbed: np.ndarray,
+    given: str,
+    output: Output,
+    temperature: float | None = None,
+    chosen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what a method compares.
 
@@ -69,6 +74,7 @@ def compared(
         given: name of their array, ``logits`` or ``q_values``.
         output: of the method.
         temperature: divisor of Q-values before their softmax; logits are not divided.
+        chosen: (frame,) int64, the chosen actions; without it, those with the highest unperturbed output.
 
     Returns:
         The same for another output: (frame, n) and (frame, mask, n), where n is 1 for ``chosen_action`` and the number
@@ -85,8 +91,8 @@ def compared(
     rows = np.concatenate([reference[:, None], np.where(changed, perturbed, reference[:, None])], axis=1)
     rows = _values(rows.astype(np.float64), given == _LOGITS, output, temperature)
     if output == "chosen_action":
-        chosen = reference.argmax(axis=1)[:, None, None]
-        rows = np.take_along_axis(rows, np.broadcast_to(chosen, (*rows.shape[:2], 1)), axis=2)
+        action = (reference.argmax(axis=1) if chosen is None else chosen)[:, None, None]
+        rows = np.take_along_axis(rows, np.broadcast_to(action, (*rows.shape[:2], 1)), axis=2)
     # Vector instructions may round equal rows differently.
     same = ~changed.any(axis=2, keepdims=True)
     return rows[:, 0], np.where(same, rows[:, :1], rows[:, 1:])

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from searchlight.agents import networks, preprocessings
+from searchlight.agents import networks
 from searchlight.agents.policy import Policy
 from searchlight.agents.policy_file import load_policy
 from searchlight.errors import SearchlightError
 from searchlight.saliency import fills
-from searchlight.saliency.background import Backgrounds
 from searchlight.saliency.engine import make_engine
 from searchlight.saliency.patches import Patches
 from searchlight.saliency.perturbation import Perturbation
-from searchlight.saliency.recorded import Stacks, about_episode, check_recorded, memory_at
-from searchlight.store.blocks import frames_of
+from searchlight.saliency.recorded import Moment, Recorded, about_episode, check_recorded
+from searchlight.saliency.whole_forwards import Evaluator
+from searchlight.store.blocks import frames_of, runs
 from searchlight.store.zarr import CHUNK_FRAMES, Variable, create, load
 
 # Masks in one chunk of the store, and outputs in memory at a time.
@@ -73,7 +73,8 @@ def perturb_block(
     policy = _on_device(load_policy(policy_path, network), device)
     with ExitStack() as stack:
         episode = stack.enter_context(load(episode_path))
-        backgrounds = None if background_path is None else Backgrounds(stack.enter_context(load(background_path)))
+        background = None if background_path is None else stack.enter_context(load(background_path))
+        recorded = Recorded(episode, background, perturbation["memory_lag"])
         attributes = {
             **about_episode(episode, policy_path),
             "perturbation": perturbation,
@@ -81,22 +82,10 @@ def perturb_block(
             "block": block,
             "block_size": block_size,
         }
-        length, height, width, _ = episode.shape("frame")
-        frames = frames_of(block, block_size, length)
-        preprocessing = preprocessings.build(episode.attributes["preprocessing"], (height, width))
-        perturbed = Perturbation(perturbation, preprocessing)
-        engine = make_engine(policy, preprocessing.shape)
-        count = len(perturbed.masks)
-        actions, given = policy.actions, episode.attributes["output"]
-        lag = perturbation["memory_lag"]
-        first = max(0, frames.start - lag)
-        rows = slice(frames.start, frames.stop)
-        recorded = {name: episode.read(name, rows) for name in (given, "value")}
-        memory = {
-            name: torch.from_numpy(episode.read(f"memory_{name}", slice(first, frames.stop)))
-            for name in policy.initial_memory()
-        }
-        stacks = Stacks(episode, preprocessing, frames)
+        frames = frames_of(block, block_size, recorded.length)
+        perturbed = Perturbation(perturbation, recorded.preprocessing)
+        responses = Responses(make_engine(policy, recorded.preprocessing.shape), perturbed)
+        count, actions, given = len(perturbed.masks), policy.actions, recorded.given
         with create(output) as writer:
             run = max(1, min(CHUNK_FRAMES, RUN_OUTPUTS // (count * (actions + 1))))
             chunk = (min(run, len(frames)), min(count, CHUNK_MASKS))
@@ -109,21 +98,11 @@ def perturb_block(
                 writer.array("reference_value", ("time",), (), np.float32, (len(frames),)),
             ]
             effective = np.zeros(len(frames), np.int64)
-            for start in range(0, len(frames), run):
-                some = frames[start : start + run]
+            for rows in runs(0, len(frames), run):
                 outputs = []
-                for frame, made_of, screens in stacks.of(some):
-                    prepared = preprocessing.prepare(screens)
-                    row, at = frame - frames.start, memory_at(memory, frame - first)
-                    where = f"{episode_path}: frame {frame}"
-                    reference = engine.reference(prepared.observation)
-                    stored = {name: array[row] for name, array in recorded.items()}
-                    check_recorded(engine.outputs(reference, at), stored, where)
-                    at = memory_at(memory, max(0, frame - lag - first))
-                    behind = None if backgrounds is None else np.stack([backgrounds.nearest(one) for one in made_of])
-                    patches = _Counted(perturbed.patches(screens, prepared, behind))
-                    outputs.append(engine.respond(reference, at, patches, count))
-                    effective[row] = patches.masks
+                for moment in recorded.moments(frames[rows]):
+                    found, effective[moment.decision - frames.start] = responses.of(moment)
+                    outputs.append(found)
                 for array, values in zip(written, zip(*outputs, strict=True), strict=True):
                     array.append(values)
             what = {"long_name": "number of masks that change what the agent sees"}
@@ -131,6 +110,31 @@ def perturb_block(
             what = {"long_name": "decision of the episode"}
             writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
             writer.attributes(attributes)
+
+
+class Responses:
+    """The outputs of a network under a perturbation, frame by frame."""
+
+    def __init__(self, engine: Evaluator, perturbation: Perturbation, check: bool = True) -> None:
+        """Take an evaluator of the network; ``check`` says whether it must have played the episode."""
+        self._engine, self._perturbation, self._check = engine, perturbation, check
+
+    def of(self, moment: Moment) -> tuple[tuple[np.ndarray, ...], int]:
+        """Return the responses of one frame, and how many masks change what the agent sees.
+
+        Returns:
+            Outputs (mask, action) and values (mask,); the unperturbed outputs (action,) and value (); the number.
+
+        Raises:
+            SearchlightError: the network does not reproduce the recorded outputs.
+        """
+        engine, masks = self._engine, self._perturbation.masks
+        reference = engine.reference(moment.prepared.observation)
+        if self._check:
+            check_recorded(engine.outputs(reference, moment.memory), moment.outputs, moment.where)
+        found = self._perturbation.patches(moment.screens, moment.prepared, moment.backgrounds)
+        patches = _Counted(found)
+        return engine.respond(reference, moment.earlier_memory, patches, len(masks)), patches.masks
 
 
 class _Counted:

@@ -114,6 +114,21 @@ class Perturbation:
                 members = indices[found.members]
                 yield from _changed(found.observation, members, found.corners, seen, found.values, found.everywhere)
 
+    def hidden(self, screens: np.ndarray, frame: PreparedFrame, backgrounds: np.ndarray | None = None) -> np.ndarray:
+        """Return the observation (height, width, channel) float32 with all of it hidden; arguments as ``patches``."""
+        if self._newest_alone:
+            screens, backgrounds = screens[-1:], None if backgrounds is None else backgrounds[-1:]
+        image, fill = self._images(screens, frame, backgrounds)
+        found = frame.observation.copy()
+        channels = self.preprocessing.channels * len(screens)
+        pictures = found[:, :, -channels:]
+        if self._on_screen:
+            filled = np.moveaxis(np.broadcast_to(fill, image.shape), 2, 0)
+            pictures[...] = np.concatenate([frame.observe_other(np.ascontiguousarray(one)) for one in filled], axis=2)
+        else:
+            pictures[...] = fill
+        return found
+
     def _images(
         self, screens: np.ndarray, frame: PreparedFrame, backgrounds: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 The file's name is that of the game. A member has ``OBJECTS``, a tuple of ``GameObject``. Its docstring says in how
 many raw frames the objects' boxes are exactly those of their pixels, and how many moves within the field take
-(``searchlight.measures.twin``). The former is of 3,000 raw frames of actions by chance, the latter of 63 frames, on
+(``searchlight.measures._twin``). The former is of 3,000 raw frames of actions by chance, the latter of 63 frames, on
 ale-py 0.12; tests check both on fewer.
 
 A byte that is read after a raw frame belongs to that frame. Which bytes matter is known from AtariARI (Anand et al.,

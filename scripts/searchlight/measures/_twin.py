@@ -23,8 +23,8 @@ from ale_py import roms
 from searchlight.agents import wrappers as worlds
 from searchlight.agents.environment import game_of, make_environment
 from searchlight.errors import SearchlightError
+from searchlight.measures._replay import Act, Watched, drawings
 from searchlight.measures.games import Box, GameObject, Move
-from searchlight.measures.replay import Act, Watched, drawings
 
 # Plays of a raw frame until the game's own reaction to a move is undone.
 _TRIALS = 4

@@ -1,0 +1,111 @@
+"""How much an agent relies on its memory, or on the older pictures of its stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import MinLen
+from pydantic import Field
+
+from searchlight.config.allowed import Allowed
+from searchlight.config.arguments import Float, PositiveInt, Table
+from searchlight.errors import SearchlightError
+from searchlight.lazy import numpy as np
+from searchlight.measures import Measured, Results, Row, Scene, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FRAMES = "clip"
+
+
+class Arguments(Table):
+    """How much policy and value would change had the memory been scaled, or had every picture been the newest.
+
+    Of recurrent networks, all of the memory as recorded is multiplied by each scale: by 0 it is gone, by 1 it is as it
+    was. Of networks that see a stack, all pictures become the newest, so that nothing has moved.
+
+    It asks about one decision at a time: with a memory that is changed once, not one that is kept from the agent for
+    long.
+    """
+
+    scales: Annotated[
+        tuple[Annotated[Float, Field(ge=0)], ...], MinLen(1), Allowed("a list of numbers from 0 on, at least one")
+    ] = Field((0.0, 0.5), description="What the memory is multiplied by.")
+    frames: PositiveInt = Field(300, description="Up to how many of the clip's frames are measured, evenly spread.")
+
+
+def of_clip(scene: Scene, arguments: Arguments) -> Measured:
+    """Return the changes of policy and value, a curve for each kind of change.
+
+    Raises:
+        SearchlightError: the agent has neither a memory nor a stack.
+    """
+    from searchlight.measures._changes import answers, curve, named, policy_changes
+    from searchlight.store.zarr import Variable
+
+    time, output = spread(scene.frames, arguments.frames), scene.policy.output
+    stacked = scene.recorded.preprocessing.stack > 1
+    if not scene.policy.initial_memory() and not stacked:
+        raise SearchlightError(
+            f"{scene.key}: measures: found memory for an agent with neither a memory nor a stack of pictures, allowed: "
+            "an agent that has one of them"
+        )
+    found: dict[str, list[tuple[float, float]]] = {}
+
+    def add(name: str, after: Any, before: Any) -> None:
+        change = policy_changes(before.outputs[0], after.outputs, output)[0]
+        found.setdefault(name, []).append((change, abs(after.values[0] - before.values[0])))
+
+    for moment in scene.moments(time):
+        observation = moment.prepared.observation[None]
+        before = answers(scene.policy, observation, moment.memory)
+        if moment.memory:
+            for scale in arguments.scales:
+                scaled = {name: scale * array for name, array in moment.memory.items()}
+                add(f"memory times {scale:g}", answers(scene.policy, observation, scaled), before)
+        if stacked:
+            channels = scene.recorded.preprocessing.channels
+            newest = observation[..., -channels:]
+            frozen = np.concatenate([newest] * scene.recorded.preprocessing.stack, axis=-1)
+            add("stack frozen", answers(scene.policy, frozen, moment.memory), before)
+    variables = {}
+    for name, pairs in found.items():
+        policy, value = zip(*pairs, strict=True)
+        plain = name.replace(" ", "_").replace(".", "_")
+        for layer, words, numbers in (("policy", named(output), policy), ("value", "change of the value", value)):
+            array, about = curve(f"{name}: {words}", numbers)
+            variables[f"{plain}_{layer}"] = Variable(("time",), array, {**about, "of": name, "quantity": words})
+    return Measured(time, variables)
+
+
+def table(results: Results, arguments: Arguments) -> list[Row]:
+    """Return the mean of each curve."""
+    from searchlight.measures._statistics import interval, mean_of
+
+    store = results.any
+    time = store.read("time").tolist()
+    rows = []
+    for name in store.names():
+        about = store.about(name)
+        if "of" in about:
+            value, low, high = interval(mean_of(store.read(name)), time)
+            rows.append(
+                Row(about["of"], f"mean {about['quantity']}", value, low, high, frames=len(time), is_method=False)
+            )
+    return rows
+
+
+def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments) -> None:
+    """Draw the curves."""
+    store = results.any
+    quantities = list(dict.fromkeys(store.about(name)["quantity"] for name in store.names() if name != "time"))
+    time = store.read("time")
+    for axes, quantity in zip(np.atleast_1d(figure.subplots(len(quantities), sharex=True)), quantities, strict=True):
+        for name in store.names():
+            about = store.about(name)
+            if about.get("quantity") == quantity:
+                axes.plot(time, store.read(name), label=about["of"], linewidth=1.2)
+        axes.set_ylabel(quantity)
+        axes.legend(loc="upper right")
+    axes.set_xlabel("decision")

@@ -1,0 +1,14 @@
+"""Write a clip's measures as tables."""
+
+from searchlight.job import job
+
+with job("tabulate", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
+    from searchlight.clips.tabulate import tabulate
+
+    tabulate(
+        snakemake.input.of_clip,
+        snakemake.input.of_methods,
+        snakemake.output.table,
+        snakemake.output.curves,
+        chosen=snakemake.params.chosen,
+    )
