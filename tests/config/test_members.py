@@ -21,14 +21,23 @@ def settings(**agent: str | None) -> Settings:
 
 
 def test_members_are_those_that_the_config_names() -> None:
-    of_agent = {"agents/networks": ["greydanus"], "agents/preprocessings": ["cv2"], "agents/wrappers": ["none"]}
+    of_agent = {
+        "measures": [],
+        "agents/networks": ["greydanus"],
+        "agents/preprocessings": ["cv2"],
+        "agents/wrappers": ["none"],
+        "measures/games": ["Breakout"],
+    }
     assert members_of(settings(), "breakout") == of_agent
     of_perturbation = {**of_agent, "saliency/fills": ["blur"], "saliency/perturbers": ["SlidingRadial"]}
     assert members_of(settings(), "breakout", perturbation="blur") == of_perturbation
     of_method = {**of_perturbation, "saliency/scorers": ["SquaredDifference"]}
     assert members_of(settings(), "breakout", method="greydanus") == of_method
     assert members_of(settings(network=None), "breakout")["agents/networks"] is None
-    assert members_of(settings(), None) == {}
+    assert members_of(settings(), None) == {"measures": []}
+    assert members_of(settings(), None, measures_named=["memory"]) == {"measures": ["memory"]}
+    own = settings(env="my_envs:Mine-v0")
+    assert members_of(own, "breakout")["measures/games"] is None
 
 
 def test_members_of_a_gradient_are_itself_and_the_fill_of_its_base() -> None:
@@ -37,8 +46,8 @@ def test_members_of_a_gradient_are_itself_and_the_fill_of_its_base() -> None:
     read = read_config(config, ROOT / "config" / "catalogue.yaml")
     found = {name: members_of(read, None, method=name) for name in ("ig", "plain")}
     assert found == {
-        "ig": {"saliency/gradients": ["integrated_gradients"], "saliency/fills": ["level"]},
-        "plain": {"saliency/gradients": ["gradient"], "saliency/fills": []},
+        "ig": {"measures": [], "saliency/gradients": ["integrated_gradients"], "saliency/fills": ["level"]},
+        "plain": {"measures": [], "saliency/gradients": ["gradient"], "saliency/fills": []},
     }
 
 

@@ -33,7 +33,9 @@ def plan_of(**edits: Any) -> Plan:
 
 def test_names_of_path_are_completed_from_config() -> None:
     plan = plan_of()
-    assert plan.names({"clip": "demo", "method": "erase"}) == Names("demo", "breakout", "15", "erase", "erase", "200")
+    assert plan.names({"clip": "demo", "method": "erase"}) == Names(
+        "demo", "breakout", "15", "erase", "erase", "200", measured="demo"
+    )
     assert plan.names({"agent": "breakout", "seed": "15", "perturbation": "blur"}) == Names(
         None, "breakout", "15", None, "blur", None
     )
@@ -69,6 +71,32 @@ def test_lineage_of_page_follows_each_method_by_its_own_rule() -> None:
 
     given = [("chosen_action", "RISE"), ("every_action", "RISE"), ("chosen_action", "SquaredDifference")]
     assert len({lineage(*one) for one in given}) == 3
+
+
+def test_measure_names_its_parts_and_what_they_use() -> None:
+    plan = plan_of(clips={"demo": {**DEFAULT["clips"]["demo"], "measures": ["memory", "objects", "faithfulness"]}})
+    names = {one: plan.names({"clip": "demo", "measure": one}) for one in ("memory", "objects", "faithfulness")}
+    assert [one.of_clip for one in names.values()] == ["memory", "objects", "faithfulness"]
+    assert [one.of_method for one in names.values()] == [None, "objects", "faithfulness"]
+    assert [one.uses_frames for one in names.values()] == ["demo", "demo", None]
+    assert [one.window for one in names.values()] == [None, None, "200"]
+    of_method = [plan.names({"clip": "demo", "method": "greydanus", "measure": one}) for one in names]
+    assert [one.uses_maps for one in of_method] == [None, "greydanus", None]
+    assert [one.window for one in of_method] == [None, None, None]
+    whole = plan.names({"clip": "demo"})
+    assert plan.paths("r/{measure}", whole) == ["r/memory", "r/objects", "r/faithfulness"]
+    assert plan.paths("r/{method}/{of_method}", whole) == [
+        *("r/erase/objects", "r/greydanus/objects", "r/erase/faithfulness", "r/greydanus/faithfulness"),
+    ]
+    assert plan.paths("r/{window}", names["faithfulness"]) == ["r/200"]
+    assert plan.paths("r/{window}", names["memory"]) == []
+    assert set(plan.paths("r/{window}", whole)) == {"r/200"}
+
+
+def test_clip_without_measures_has_no_paths_of_them() -> None:
+    plan = plan_of(clips={"demo": {**DEFAULT["clips"]["demo"], "measures": []}})
+    assert plan.paths("r/{measured}", plan.names({"clip": "demo"})) == []
+    assert plan.paths("r/{measure}", plan.names({"clip": "demo"})) == []
 
 
 @pytest.mark.parametrize(

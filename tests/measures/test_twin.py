@@ -11,8 +11,8 @@ import pytest
 from helpers.worlds import make_world
 from searchlight import registry
 from searchlight.errors import SearchlightError
-from searchlight.measures.games import FOLDER, GameObject, Move, moves, objects_of
 from searchlight.measures._twin import Twin
+from searchlight.measures.games import FOLDER, GameObject, Move, moves, objects_of
 from searchlight.store.zarr import load
 
 STEPS = 160

@@ -6,7 +6,7 @@ rule measure_clip:
         policy=from_config("results/agents/{agent}/policy.safetensors"),
         episode=from_config("results/episodes/{agent}/seed-{seed}.zarr.zip"),
         background=from_config("results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip"),
-        frames="results/clips/{clip}/frames.txt",
+        frames=from_config("results/clips/{uses_frames}/frames.txt"),
     output:
         "results/measures/{clip}/{measure}.zarr.zip",
     log:
@@ -39,7 +39,7 @@ rule measure_method:
         background=from_config("results/backgrounds/{agent}/seed-{seed}/{window}.zarr.zip"),
         of_clip=from_config("results/measures/{clip}/{of_clip}.zarr.zip"),
         saliency=from_config("results/saliency/{agent}/seed-{seed}/{uses_maps}/{block}.zarr.zip"),
-        frames="results/clips/{clip}/frames.txt",
+        frames=from_config("results/clips/{uses_frames}/frames.txt"),
     output:
         "results/measures/{clip}/{method}/{measure}.zarr.zip",
     log:
@@ -57,6 +57,7 @@ rule measure_method:
             "measure_method",
             after=["rollout", "background", "score", "differentiate", "measure_clip"],
             only_with="of_method",
+            needing={"score": "uses_maps", "differentiate": "uses_maps"},
             measure=setting("measured/{clip}/{measure}"),
             how=setting("maps/{method}"),
             network=setting("agents/{agent}/network"),

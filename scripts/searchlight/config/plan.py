@@ -30,7 +30,9 @@ from searchlight.saliency import fills, gradients
 _OF_METHODS = frozenset({"method", "perturbation", "window", "gradient", "of_method"})
 _OF_MEASURES = frozenset({"measure", "of_clip", "of_method"})
 # Fields for which a path may have no file.
-_SOME = frozenset({"perturbation", "window", "gradient", "of_clip", "of_method", "measured", "uses_maps"})
+_SOME = frozenset(
+    {"perturbation", "window", "gradient", "of_clip", "of_method", "measured", "uses_maps", "uses_frames"}
+)
 # Keys of an agent that say how it plays.
 _PLAYED = ("env", "wrappers", "preprocessing", "actions", "network")
 
@@ -39,7 +41,8 @@ class Names(NamedTuple):
     """Names that identify a job. A name is None if neither the job's path nor the config gives it.
 
     ``of_clip`` and ``of_method`` are the measure, if it has the part of that name; ``measured`` is the clip, if it has
-    measures, and ``uses_maps`` the method, if the measure uses the clip's maps of it.
+    measures. ``uses_maps`` is the method, if the measure uses the clip's maps of it. ``uses_frames`` is the clip, if
+    the measure is taken on its frames.
     """
 
     clip: str | None = None
@@ -54,6 +57,7 @@ class Names(NamedTuple):
     of_method: str | None = None
     measured: str | None = None
     uses_maps: str | None = None
+    uses_frames: str | None = None
 
 
 class _Rule(NamedTuple):
@@ -63,6 +67,7 @@ class _Rule(NamedTuple):
     with_code: bool
     only_with: str | None
     without: Sequence[str]
+    needing: Mapping[str, str]
     given: Mapping[str, Any]
 
 
@@ -135,6 +140,7 @@ class Plan:
             )
             found = measures.window({measure: self._settings.clips[clip].measures[measure]})
             window = None if found is None else str(found)
+        uses_frames = clip if measure is not None and measures.told(measure, "FRAMES") == "clip" else None
         uses_maps = method if measure is not None and measures.told(measure, "USES_MAPS") else None
         spec = None
         if method is not None:
@@ -147,7 +153,8 @@ class Plan:
             found = fills.window(self._settings.perturbations[perturbation].fill)
             window = None if found is None else str(found)
         return Names(
-            clip, agent, seed, method, perturbation, window, gradient, measure, of_clip, of_method, measured, uses_maps
+            *(clip, agent, seed, method, perturbation, window, gradient),
+            *(measure, of_clip, of_method, measured, uses_maps, uses_frames),
         )
 
     def each(self, names: Names, fields: Iterable[str] = ("method",)) -> list[Names]:
@@ -230,6 +237,7 @@ class Plan:
         with_code: bool = True,
         only_with: str | None = None,
         without: Sequence[str] = (),
+        needing: Mapping[str, str] | None = None,
         **given: Any,
     ) -> dict[str, Any]:
         """Return the ``params:`` of a rule, with the lineage of its results.
@@ -240,9 +248,10 @@ class Plan:
             with_code: whether its results are out of date when its code has changed.
             only_with: a name without which the rule makes nothing, so that nothing depends on it.
             without: names that later rules have, but that its results do not depend on.
+            needing: of earlier rules that count only where a name is given, that name.
             given: the settings: values, or functions of names as ``setting`` returns them.
         """
-        self._rules[rule] = _Rule(after, with_code, only_with, without, given)
+        self._rules[rule] = _Rule(after, with_code, only_with, without, needing or {}, given)
         params = {name: self._of_wildcards(what) if callable(what) else what for name, what in given.items()}
         return {**params, "lineage": self._of_wildcards(partial(self.lineage, rule))}
 
@@ -251,13 +260,14 @@ class Plan:
 
     def lineage(self, rule: str, names: Names) -> str:
         """Return the lineage of a rule's results."""
-        after, with_code, _, without, given = self._rules[rule]
+        after, with_code, _, without, needing, given = self._rules[rule]
         if without:
             names = self._complete(names._replace(**dict.fromkeys(without)))
         before = {
             parent: list(dict.fromkeys(self.lineage(parent, one) for one in making))
             for parent in after
-            if (making := [one for one in self.each(names, self._fields(parent)) if self._makes(parent, one)])
+            if (parent not in needing or getattr(names, needing[parent]) is not None)
+            and (making := [one for one in self.each(names, self._fields(parent)) if self._makes(parent, one)])
         }
         values = {name: what(names) if callable(what) else what for name, what in given.items()}
         code = None
