@@ -22,8 +22,7 @@ from searchlight.agents import preprocessings
 from searchlight.agents.policy import Factored
 from searchlight.agents.policy_file import load_policy
 from searchlight.agents.preprocessings import USUAL_SCREEN
-from searchlight.saliency.boxes import boxes_after
-from searchlight.saliency.engine import geometry
+from searchlight.saliency.boxes import boxes_after, geometry
 from xaitk_saliency.impls.gen_classifier_conf_sal.occlusion_scoring import OcclusionScoring
 from xaitk_saliency.impls.perturb_image.sliding_window import SlidingWindow
 
@@ -183,12 +182,14 @@ def profile(spec: Spec, count: int = 30) -> dict[str, float]:
 
 def _forward(policy: Factored) -> int:
     """Return the multiply-adds of one forward of the whole network, up to the first product."""
-    return sum(one.positions * one.operations for one in geometry(policy, SHAPE)) + policy.product[0].numel()
+    return (
+        sum(one.positions * one.operations for one in geometry(policy.convolutions, SHAPE)) + policy.product[0].numel()
+    )
 
 
 def _needed(policy: Factored, spec: Spec, count: int) -> float:
     """Return the multiply-adds of a frame that are needed: those of each layer's outputs that can change, once."""
-    convolutions, perturbation = geometry(policy, SHAPE), perturbation_of(spec)
+    convolutions, perturbation = geometry(policy.convolutions, SHAPE), perturbation_of(spec)
     products, whole, hidden = len(policy.product[1]), _forward(policy), policy.initial_memory()["h"].shape[1]
     heads = hidden * (policy.actions + 1)
     total = 0.0

@@ -26,6 +26,7 @@ from cases import CLIP, CONFIG, EPISODE, POLICY, ROOT, SPECS, Frame, frames, our
 from documents import RESULTS, save  # noqa: E402
 from growth import by_cores, by_frames, by_masks, limits, profile  # noqa: E402
 from machine import machine  # noqa: E402
+from measures import by_measures  # noqa: E402
 from peak import BLOCK, peak_mb  # noqa: E402
 from report import plot, report  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -189,6 +190,7 @@ def main() -> None:
         "masks": by_masks(),
         "frames": by_frames(),
         "cores": by_cores(),
+        "measures": by_measures(),
         "steps": steps(),
         "profile": {case: profile(spec) for case, spec in SPECS.items()},
         "limits": limits({case: cases[case]["ours_s"] for case in SPECS}),

@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -194,3 +198,22 @@ def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Return the range of each number, and the numbers of all ranges, one range after the other."""
     which = np.repeat(np.arange(len(counts)), counts)
     return which, np.arange(len(which)) + (starts - _starts(counts))[which]
+
+
+def geometry(convolutions: Sequence[nn.Conv2d], shape: tuple[int, int]) -> list[Convolution]:
+    """Return the geometry of convolutions, one after the other, for observations of a height and width."""
+    found, before = [], shape
+    for one in convolutions:
+        kernel, stride, padding = (_pair(given) for given in (one.kernel_size, one.stride, one.padding))
+        height, width = (
+            (before[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in range(len(before))
+        )
+        found.append(Convolution(kernel, stride, padding, (height, width), before, one.in_channels, one.out_channels))
+        before = (height, width)
+    return found
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    """Return a convolution's two sizes; torch types them as a text or a tuple of any length."""
+    vertical, horizontal = given
+    return vertical, horizontal

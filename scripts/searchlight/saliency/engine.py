@@ -15,8 +15,7 @@ last box. The product with the weights ``W`` of the recurrent (or first linear) 
 so it changes by the product of ``d`` inside the box with the columns of ``W`` that meet it. Only later layers, a
 few hundred numbers for each mask, are computed in full.
 
-The first layer is linear in its input channels, too. Where a perturbation leaves the older pictures of a stack as they
-are, their part of the first layer is computed once a frame.
+The first layer has few input channels and needs no gathering (``searchlight.saliency.first_layer``).
 
 Boxes enclose only the pixels that change in a frame, so each frame has its own boxes
 (``searchlight.saliency.boxes``). The boxes of all masks, of any sizes, go through a layer together. The inputs of each
@@ -30,26 +29,26 @@ The idea is that of Krypton (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from searchlight.agents.policy import Factored, Memory, Policy, is_factored
 from searchlight.saliency.boxes import (
     Boxes,
-    Convolution,
     Held,
     boxes_after,
+    geometry,
     held_tightly,
     operations,
     positions,
     taken,
 )
-from searchlight.saliency.patches import Gathered, Patches, gathered, newest, seen_with
+from searchlight.saliency.first_layer import FirstLayer, Observed, bias_of, taps_first
+from searchlight.saliency.patches import Gathered, Patches, gathered
 from searchlight.saliency.whole_forwards import BATCH, VALUES, Evaluator, WholeForwards
 
 # Cost of a multiply-add in boxes, relative to the whole network, which reads memory in order.
@@ -83,17 +82,14 @@ class Reference:
     """Evaluation of an unperturbed observation by the policy.
 
     Attributes:
-        observation: (height, width, channel) float32.
+        observed: the observation.
         layers: output of each layer, (position, channel), padded by zeros for the next layer's margins.
         product: product of the features with the next layer's weights, bias included, (1, product).
-        older: for a number of newest channels, the part of the first layer before its activation that all other
-            channels make, bias included, (position, channel); filled in when it is needed.
     """
 
-    observation: np.ndarray
+    observed: Observed
     layers: list[Tensor]
     product: Tensor
-    older: dict[int, Tensor] = field(default_factory=dict)
 
 
 def elu_in_place(layer: Tensor) -> Tensor:
@@ -119,12 +115,12 @@ class Engine:
         self._policy = policy
         self._activation = ACTIVATIONS[policy.activation]
         self._shape = shape
-        self._convolutions = geometry(policy, shape)
+        self._convolutions = geometry(policy.convolutions, shape)
         self._device = policy.product[0].device
         self._limits = LIMITS[self._device.type]
-        self._biases = [_bias(convolution) for convolution in policy.convolutions]
-        self._taps = [_taps_first(convolution.weight) for convolution in policy.convolutions]
-        self._flat_taps = [taps.flatten(0, 1) for taps in self._taps]
+        self._first = FirstLayer(self._convolutions[0], policy.convolutions[0], self._activation, self._limits.numbers)
+        self._biases = [bias_of(convolution) for convolution in policy.convolutions]
+        self._taps = [taps_first(convolution.weight).flatten(0, 1) for convolution in policy.convolutions]
         self._kernels = [
             convolution.weight.contiguous(memory_format=torch.channels_last) for convolution in policy.convolutions
         ]
@@ -148,7 +144,7 @@ class Engine:
                 rows, columns = self._convolutions[depth + 1].margins
                 kept = torch.nn.functional.pad(kept, (0, 0, *columns, *rows))
             layers.append(kept.view(-1, kept.shape[-1]))
-        return Reference(observation, layers, self._product(given[-1]))
+        return Reference(Observed(observation), layers, self._product(given[-1]))
 
     def respond(
         self, reference: Reference, memory: Memory, patches: Iterable[Patches], count: int
@@ -176,7 +172,7 @@ class Engine:
 
     def _products(self, reference: Reference, patches: Iterable[Patches]) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield indices of masks (mask,) and their products (mask, product)."""
-        references = {id(reference.observation): reference}
+        references = {id(reference.observed.observation): reference}
         for some in gathered(patches, self._limits.masks, VALUES[self._device.type]):
             # Patches may change a further observation of the frame, such as one scaled by another range.
             changed = references.get(id(some.observation))
@@ -204,47 +200,12 @@ class Engine:
     def _layers(self, observations: np.ndarray) -> Iterator[Tensor]:
         """Yield the output of each layer for whole observations; both are (batch, row, column, channel)."""
         if observations.shape[3] == 1:
-            seen = self._first_layer(self._with_margins(observations))
+            seen = self._first.of_whole(observations)
         else:  # a convolution of several channels is faster without gathering
             seen = self._convolved(0, torch.from_numpy(observations).to(self._device))
         yield seen
         for depth in range(1, len(self._convolutions)):
             yield (seen := self._convolved(depth, seen))
-
-    def _with_margins(self, observations: np.ndarray) -> Tensor:
-        """Return whole observations with the zeros that the first layer's windows reach."""
-        rows, columns = self._convolutions[0].margins
-        return torch.nn.functional.pad(torch.from_numpy(observations), (0, 0, *columns, *rows))
-
-    def _first_layer(self, seen: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return the first layer of parts of observations, margins included, by one product of all windows."""
-        windows, shape = self._windows(seen)
-        layer = torch.addmm(self._biases[0], windows, self._flat_taps[0], out=out)
-        return self._activation(layer).view(*shape, -1)
-
-    def _windows(self, seen: Tensor) -> tuple[Tensor, torch.Size]:
-        """Return the first layer's windows of parts of observations, (position, tap * channel), and their places.
-
-        The places are (part, row, column).
-        """
-        (height, width), (down, right) = self._convolutions[0].kernel, self._convolutions[0].stride
-        windows = seen.to(self._device).unfold(1, height, down).unfold(2, width, right)
-        if seen.shape[3] == 1:
-            # Windows of one channel are copied faster tap by tap.
-            taps = windows.permute(4, 5, 3, 0, 1, 2).reshape(height * width, -1).t()
-            return taps, windows.shape[:3]
-        # With channels last, a row of a window is one piece of memory.
-        return windows.permute(0, 1, 2, 4, 5, 3).reshape(windows.shape[:3].numel(), -1), windows.shape[:3]
-
-    def _older(self, reference: Reference, count: int) -> Tensor:
-        """Return the first layer before its activation without the newest channels, bias included."""
-        found = reference.older.get(count)
-        if found is None:
-            seen = self._with_margins(reference.observation[None, :, :, :-count])
-            windows, _ = self._windows(seen)
-            taps = self._taps[0][:, :-count].flatten(0, 1)
-            found = reference.older[count] = torch.addmm(self._biases[0], windows, taps)
-        return found
 
     def _convolved(self, depth: int, seen: Tensor) -> Tensor:
         """Return a layer's output for whole inputs; both are (batch, row, column, channel)."""
@@ -261,15 +222,18 @@ class Engine:
 
     def _by_boxes(self, reference: Reference, some: Gathered, members: np.ndarray, boxes: list[Boxes]) -> Tensor:
         """Return the products of masks, (mask, product), by their boxes after each layer."""
-        rows, held = self._first_rows(reference, some, members)
+        parts, held = self._first.parts(some, members)
+        rows, own = self._rows(reference, 0, sum(len(one.place) * one.size[0] * one.size[1] for one in parts))
+        held.first[...] += len(rows) - len(own)
+        self._first.write(reference.observed, parts, own)
         for depth in range(1, len(self._convolutions)):
             index = self._index(taken(self._convolutions[depth], boxes[depth - 1], held, boxes[depth]))
             before, (rows, own) = rows, self._rows(reference, depth, len(index))
             held = held_tightly(boxes[depth], len(rows) - len(own))
             step = max(1, self._limits.numbers // (index.shape[1] * before.shape[1]))
             for wanted, layer in zip(index.split(step), own.split(step), strict=True):
-                gathered = before.index_select(0, wanted.view(-1)).view(len(wanted), len(self._flat_taps[depth]))
-                torch.addmm(self._biases[depth], gathered, self._flat_taps[depth], out=layer)
+                gathered = before.index_select(0, wanted.view(-1)).view(len(wanted), len(self._taps[depth]))
+                torch.addmm(self._biases[depth], gathered, self._taps[depth], out=layer)
                 self._activation(layer)
         return self._product_of_boxes(reference, boxes[-1], held, rows)
 
@@ -282,62 +246,6 @@ class Engine:
         rows = given.new_empty(len(given) + count, given.shape[1])
         rows[: len(given)] = given
         return rows, rows[len(given) :]
-
-    def _first_rows(self, reference: Reference, some: Gathered, members: np.ndarray) -> tuple[Tensor, Held]:
-        """Return the rows after the first layer, and the positions of the masks' rows among them.
-
-        The layer is computed for whole patches without gathering, because its few input channels cost little.
-        """
-        first = self._convolutions[0]
-        held = Held(np.empty((len(members), 2), np.int64), *np.empty((2, len(members)), np.int64))
-        groups, total = [], 0
-        for part, patches in enumerate(some.parts):
-            mine = np.flatnonzero(some.part[members] == part)
-            if not len(mine):
-                continue
-            place = some.place[members[mine]]
-            touched = first.touched(Boxes(patches.corners[place], np.array([patches.values.shape[1:3]])))
-            height, width = touched.sizes.max(axis=0, initial=1).tolist()
-            held.corners[mine], held.pitches[mine] = touched.corners, width
-            held.first[mine] = total + np.arange(len(mine)) * (height * width)
-            groups.append((patches, place, touched.corners, (height, width)))
-            total += len(mine) * height * width
-        rows, own = self._rows(reference, 0, total)
-        held.first[...] += len(rows) - len(own)
-        start = 0
-        for patches, place, corners, size in groups:
-            changing = newest(reference.observation, patches.values)
-            seen = torch.from_numpy(seen_with(changing, patches, place, first.starts(corners), first.needs(size)))
-            area, step = size[0] * size[1], max(1, self._limits.numbers // (size[0] * size[1] * own.shape[1]))
-            for part, where in zip(seen.split(step), np.split(corners, range(step, len(corners), step)), strict=True):
-                layer = own[start : start + len(part) * area]
-                if seen.shape[3] == first.channels_in:
-                    self._first_layer(part, out=layer)
-                else:
-                    self._first_layer_of_newest(reference, part, where, size, out=layer)
-                start += len(layer)
-        return rows, held
-
-    def _first_layer_of_newest(
-        self, reference: Reference, seen: Tensor, corners: np.ndarray, size: tuple[int, int], out: Tensor
-    ) -> None:
-        """Write the first layer of parts of the newest channels, where the older channels are the reference's.
-
-        Args:
-            reference: the unperturbed frame.
-            seen: (part, row, column, c), margins included.
-            corners: (part, 2) first row and column of each part in the layer's output.
-            size: height and width of the parts in the layer's output.
-            out: (part * row * column, channel).
-        """
-        first, count = self._convolutions[0], seen.shape[3]
-        # Positions outside of the layer are computed, too, but nothing reads them.
-        row = (corners[:, :1] + np.arange(size[0])).clip(0, first.size[0] - 1)
-        column = (corners[:, 1:] + np.arange(size[1])).clip(0, first.size[1] - 1)
-        places = self._index((row[:, :, None] * first.size[1] + column[:, None]).ravel())
-        torch.index_select(self._older(reference, count), 0, places, out=out)
-        windows, _ = self._windows(seen)
-        self._activation(out.addmm_(windows, self._taps[0][:, -count:].flatten(0, 1)))
 
     def _product_of_boxes(self, reference: Reference, boxes: Boxes, held: Held, rows: Tensor) -> Tensor:
         """Return the products of masks, (mask, product): the reference's plus the changes in their boxes.
@@ -376,32 +284,3 @@ def make_engine(policy: Policy, shape: tuple[int, int]) -> Evaluator:
     if is_factored(policy) and policy.activation in ACTIVATIONS:
         return Engine(policy, shape)
     return WholeForwards(policy)
-
-
-def geometry(policy: Factored, shape: tuple[int, int]) -> list[Convolution]:
-    """Return the geometry of a policy's convolutions for observations of a height and width."""
-    found, before = [], shape
-    for one in policy.convolutions:
-        kernel, stride, padding = (_pair(given) for given in (one.kernel_size, one.stride, one.padding))
-        height, width = (
-            (before[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in range(len(before))
-        )
-        found.append(Convolution(kernel, stride, padding, (height, width), before, one.in_channels, one.out_channels))
-        before = (height, width)
-    return found
-
-
-def _pair(given: Any) -> tuple[int, int]:
-    """Return a convolution's two sizes; torch types them as a text or a tuple of any length."""
-    vertical, horizontal = given
-    return vertical, horizontal
-
-
-def _bias(convolution: nn.Conv2d) -> Tensor:
-    """Return a convolution's bias, (output channel,); zeros for a convolution without one."""
-    return convolution.bias if convolution.bias is not None else convolution.weight.new_zeros(len(convolution.weight))
-
-
-def _taps_first(weight: Tensor) -> Tensor:
-    """Return a convolution's weights as (tap, input channel, output channel)."""
-    return weight.permute(2, 3, 1, 0).flatten(0, 1).contiguous()
