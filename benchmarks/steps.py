@@ -15,7 +15,7 @@ from searchlight.agents.rollout import play_episode
 from searchlight.clips.collect import collect_clip
 from searchlight.clips.draw import Style
 from searchlight.clips.render import render_gameplay, render_method
-from searchlight.config.models import Video
+from searchlight.config.video import Video
 from searchlight.config.views import LAYERS
 from searchlight.saliency.perturb import perturb_block
 from searchlight.saliency.plugins import check

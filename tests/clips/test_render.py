@@ -30,7 +30,7 @@ from searchlight.clips.draw import (
 )
 from searchlight.clips.encode import Encoder
 from searchlight.clips.render import RUN_FRAMES, render_gameplay, render_method
-from searchlight.config.models import Video
+from searchlight.config.video import Video
 from searchlight.config.views import GAP, LAYERS, STRIP_HEIGHT
 from searchlight.errors import SearchlightError
 from searchlight.store.zarr import Variable, load

@@ -29,8 +29,11 @@ from helpers.project import BUNDLED, ROOT, Project, new_project
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save
 from searchlight import registry
+from searchlight.config.agents import Agent
 from searchlight.config.families import ClipFamily
-from searchlight.config.models import Agent, Config, Method, Perturbation, Video
+from searchlight.config.methods import Method, Perturbation
+from searchlight.config.models import Config
+from searchlight.config.video import Video
 from searchlight.fingerprint import closure
 from searchlight.store.files import digest_of
 
@@ -532,7 +535,11 @@ BUNDLED_FILES = {
     "searchlight/clips/page/page.html": "methods",
     "searchlight/config/consistency.py": "blocks",
     "searchlight/config/families.py": "blocks",
+    "searchlight/config/agents.py": "blocks",
+    "searchlight/config/methods.py": "blocks",
     "searchlight/config/models.py": "blocks",
+    "searchlight/config/registered.py": "blocks",
+    "searchlight/config/video.py": "blocks",
     "searchlight/config/names.py": "blocks",
     "searchlight/config/read.py": "blocks",
     "searchlight/fingerprint.py": "blocks",

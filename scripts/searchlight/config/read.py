@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from searchlight import registry
 from searchlight.agents import preprocessings
+from searchlight.config.agents import Agent
 from searchlight.config.messages import lines
-from searchlight.config.models import Agent, Config, Settings
+from searchlight.config.models import Config, Settings
 from searchlight.errors import SearchlightError
 
 # Tables whose entries have names that the user chooses.
