@@ -15,12 +15,10 @@ from helpers.geometry import BOTTOM, OBSERVATION, SCREEN, TOP
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from searchlight.clips.compose import BACKGROUND, Caption, compose
 from searchlight.clips.draw import (
-    BACKGROUND,
     DIMMED,
-    Caption,
     Style,
-    compose,
     draw_layers,
     draw_signed_layers,
     highlight,

@@ -496,6 +496,7 @@ BUNDLED_FILES = {
     "searchlight/measures/games/pong.py": "blocks",
     "collect.py": "methods",
     "searchlight/clips/collect.py": "methods",
+    "searchlight/clips/compose.py": "clips",
     "searchlight/clips/draw.py": "clips",
     "searchlight/clips/encode.py": "clips",
     "searchlight/clips/render.py": "clips",

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from searchlight.clips.draw import Caption, Style, compose, draw_layers, draw_signed_layers, on_screen
+from searchlight.clips.compose import Caption, compose
+from searchlight.clips.draw import Style, draw_layers, draw_signed_layers, on_screen
 from searchlight.clips.encode import Encoder
 from searchlight.config.views import LAYERS
 from searchlight.saliency.maps import MAPS
