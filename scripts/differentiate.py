@@ -11,6 +11,7 @@ with job("differentiate", snakemake.log[0], snakemake.threads, snakemake.params.
         snakemake.output[0],
         gradient=snakemake.params.gradient,
         of=snakemake.params.of,
+        signed=snakemake.params.signed,
         block=int(snakemake.wildcards.block),
         block_size=snakemake.params.block_size,
         background_path=snakemake.input.background or None,

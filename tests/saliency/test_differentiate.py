@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,31 @@ def test_contributions_of_a_real_agent_sum_to_the_difference(
     differentiate(policy_path, episode_path, tmp_path / "maps", spec, 50, 2, **given)
     assert len(errors) == 2
     assert torch.stack(errors).max() < 0.01
+
+
+@pytest.mark.parametrize("spec", [INTEGRATED, {"gradient_x_input": {}}], ids=lambda one: next(iter(one)))
+def test_signed_maps_sum_to_the_contributions_of_the_channels(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any]
+) -> None:
+    (name,), found = spec, []
+    module = importlib.import_module(f"searchlight.saliency.gradients.{name}")
+    attributions = module.attributions
+
+    def watched(scene: gradients.Scene, arguments: Any) -> torch.Tensor:
+        found.append(attributions(scene, arguments))
+        return found[-1]
+
+    monkeypatch.setattr(module, "attributions", watched)
+    maps = of_pong(folder, tmp_path / "signed", spec, 1, 12, signed=True)
+    summed = np.stack([one.sum(dim=1).numpy() for one in found])
+    np.testing.assert_array_equal(maps["actor"], summed[:, 0])
+    np.testing.assert_array_equal(maps["critic"], summed[:, 1])
+    for layer in ("actor", "critic"):
+        assert (maps[layer] < 0).any()
+        assert (maps[layer] > 0).any()
+        np.testing.assert_array_equal(maps[f"{layer}_peak"], np.abs(maps[layer]).max(axis=(1, 2)))
+    unsigned = of_pong(folder, tmp_path / "unsigned", spec, 1, 12)
+    assert (np.abs(maps["actor"]) <= unsigned["actor"] + 1e-6).all()
 
 
 def test_store_says_what_its_maps_are(folder: Path, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ rule differentiate:
             only_with="gradient",
             gradient=setting("methods/{method}/gradient"),
             of=setting("methods/{method}/of"),
+            signed=setting("methods/{method}/signed"),
             block_size=settings.block_size,
             network=setting("agents/{agent}/network"),
         ),

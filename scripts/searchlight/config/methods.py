@@ -87,6 +87,10 @@ def _either(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+# Keys of a method by a gradient.
+_OF_GRADIENTS = {"gradient", "of", "signed", "scale", "gain"}
+
+
 class Method(Table):
     """How a saliency map is made: from the responses to a perturbation by a scorer, or from a gradient."""
 
@@ -118,7 +122,7 @@ class Method(Table):
     signed: Annotated[Bool, AfterValidator(_signed)] = Field(
         False,
         description="Keep the map's sign: what raises and what lowers the chosen action, and the value, in two "
-        "colours. For a scorer that has a sign, with `output: chosen_action`.",
+        "colours. For a scorer that has a sign, with `output: chosen_action`; or for a gradient that has one.",
     )
     gradient: Annotated[
         dict[str, dict[str, Any]] | None,
@@ -149,9 +153,16 @@ class Method(Table):
     def _one_way_to_make_maps(self) -> Method:
         given = {key for key in self.model_fields_set if getattr(self, key) is not None}
         if self.gradient is not None:
-            extra = [key for key in type(self).model_fields if key in given - {"gradient", "of", "scale", "gain"}]
+            extra = [
+                key for key in type(self).model_fields if key in given - {"gradient", "of", "signed", "scale", "gain"}
+            ]
             allowed = "without, which an overlay takes out by null"
             refuse([mistake(("gradient",), f"it beside {', '.join(extra)}", allowed)] if extra else [])
+            (name,) = self.gradient
+            if self.signed and name not in (having := gradients.signed_ones()):
+                refuse([mistake(("signed",), f"true with the gradient {name}", f"with {_either(having)}")])
+            if self.signed and self.of != "chosen_action":
+                refuse([mistake(("signed",), f"true with of '{self.of}'", "with chosen_action")])
             return self
         needed = {"perturbation": "a name from perturbations", "scorer": "a scorer"}
         missing = [key for key in needed if getattr(self, key) is None]

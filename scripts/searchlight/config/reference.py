@@ -187,6 +187,9 @@ take milliseconds a frame. A map has the observation's pixels. At each, it is th
 pictures of a stack. Pictures that a young stack does not have yet get no map. Of recurrent networks, the memory is as
 recorded. Networks of your own work too, if they are of torch's differentiable operations.
 
+With `signed: true`, the maps of `gradient_x_input` and `integrated_gradients` are sums with their signs. Positive is
+what raises the chosen action's advantage, or the value, by being there.
+
 A gradient says what the network would make of a change too small to see. A perturbation says what it makes of a picture
 without the thing. So take gradients beside `erase`, not in its place."""
 

@@ -1,7 +1,8 @@
 """Saliency maps from gradients, block by block: the network runs again, and torch computes its gradients.
 
 A map lies on the observation's pixels. At each pixel it is the sum of absolute values over the channels of the stack,
-and over the actions where every action is explained. Pictures that a young stack does not have yet get no map.
+and over the actions where every action is explained. Signed maps are sums with their signs. Pictures that a young stack
+does not have yet get no map.
 
 The frame is the unit of arithmetic, as in ``searchlight.saliency.perturb``. It takes few passes, so this runs on the
 CPU alone.
@@ -41,6 +42,7 @@ def differentiate_block(
     *,
     gradient: dict[str, dict[str, Any]],
     of: Of,
+    signed: bool = False,
     block: int,
     block_size: int,
     background_path: str | Path | None = None,
@@ -55,10 +57,11 @@ def differentiate_block(
         output: path of the store to write, as ``searchlight.saliency.score`` writes it: ``actor`` and ``critic``
             (time, y, x) float32 are the unscaled maps, of the observation's size; ``actor_peak`` and ``critic_peak``
             (time,) float32 are their largest values. There are no masks, so there is no ``effective_masks``. The
-            attribute ``made_by`` describes the method in words, ``compared`` what the gradient is of. Maps are not
-            ``signed``.
+            attribute ``made_by`` describes the method in words, ``compared`` what the gradient is of, and ``signed``
+            says whether maps have a sign.
         gradient: ``{NAME: {argument: value}}`` of the config.
         of: what the actor's map explains: the advantage of the action with the highest output, or of each action.
+        signed: whether maps keep their sign: positive where what is there raises the number. Of one action only.
         block: index of the block.
         block_size: frames in a block.
         background_path: store written by ``searchlight.saliency.background``; only for gradients with a window.
@@ -75,7 +78,7 @@ def differentiate_block(
         background = None if background_path is None else stack.enter_context(load(background_path))
         about = about_episode(episode, policy_path)
         recorded = Recorded(episode, background)
-        gradients_of = Differentiation(policy, recorded.preprocessing, gradient, of)
+        gradients_of = Differentiation(policy, recorded.preprocessing, gradient, of, signed)
         frames = frames_of(block, block_size, recorded.length)
         writer = stack.enter_context(create(output))
         maps = MapsWriter(writer, recorded.preprocessing.shape, len(frames))
@@ -84,13 +87,14 @@ def differentiate_block(
             maps.append(*(np.stack(layer) for layer in zip(*found, strict=True)))
         what = {"long_name": "decision of the episode"}
         writer.variable("time", Variable(("time",), np.array(frames, np.int64), what))
+        sign = " with its sign" if signed else ""
         told = {
             "gradient": gradient,
             "of": of,
             "space": "observation",
-            "made_by": f"{gradients.words(gradient)}, of the {_OF[of]} and of the value",
+            "made_by": f"{gradients.words(gradient)}, of the {_OF[of]} and of the value{sign}",
             "compared": _OF[of],
-            "signed": False,
+            "signed": signed,
         }
         writer.attributes({**about, **told, "block": block, "block_size": block_size})
 
@@ -103,10 +107,15 @@ class Differentiation:
     """
 
     def __init__(
-        self, policy: Policy, preprocessing: Preprocessing, gradient: dict[str, dict[str, Any]], of: Of
+        self,
+        policy: Policy,
+        preprocessing: Preprocessing,
+        gradient: dict[str, dict[str, Any]],
+        of: Of,
+        signed: bool = False,
     ) -> None:
-        """Take a policy, its preprocessing, and ``gradient`` and ``of`` as ``differentiate_block`` takes them."""
-        self._policy, self._preprocessing, self._of = policy, preprocessing, of
+        """Take a policy, its preprocessing, and the method as ``differentiate_block`` takes it."""
+        self._policy, self._preprocessing, self._of, self._signed = policy, preprocessing, of, signed
         self._chosen = registry.choose(gradients.FOLDER, gradient)
         of_base = gradients.base(gradient)
         self.has_base = of_base is not None
@@ -126,9 +135,10 @@ class Differentiation:
     def unchecked_maps(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
         """Return the maps of a policy that did not play the episode; the explained actions are those of the episode."""
         try:
-            return maps_of(self._chosen.module.attributions(self._scene(moment), self._chosen.arguments))
+            attributions = self._chosen.module.attributions(self._scene(moment), self._chosen.arguments)
         except SearchlightError as error:
             raise SearchlightError(f"{moment.where}: {self._chosen.name}: {error}") from error
+        return maps_of(attributions, self._signed)
 
     def base(self, moment: Moment) -> np.ndarray:
         """Return the observation (height, width, channel) that changes are counted from; black without one."""
@@ -153,13 +163,14 @@ class Differentiation:
         )
 
 
-def maps_of(attributions: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maps of actor and critic, (height, width) float32: sums of absolute values.
+def maps_of(attributions: Tensor, signed: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of actor and critic, (height, width) float32: sums of absolute values, or with their signs.
 
     Args:
         attributions: (number, channel, height, width), the value's last.
+        signed: whether maps keep their sign.
     """
-    summed = attributions.abs().sum(dim=1)
+    summed = (attributions if signed else attributions.abs()).sum(dim=1)
     return summed[:-1].sum(dim=0).numpy(), summed[-1].numpy()
 
 

@@ -64,7 +64,7 @@ def make_maker(policy: Policy, preprocessing: Preprocessing, method: dict[str, A
     Args:
         policy: the network, on the CPU.
         preprocessing: of the episode.
-        method: either ``gradient`` and ``of``, or ``scorer``, ``output``, ``temperature``, ``signed`` and
+        method: ``signed``, and either ``gradient`` and ``of``, or ``scorer``, ``output``, ``temperature`` and
             ``perturbation``, which is the perturbation's own table.
     """
     if method["gradient"] is not None:
@@ -128,7 +128,9 @@ class _ByGradient:
         self, policy: Policy, preprocessing: Preprocessing, method: dict[str, Any], foreign: bool = False
     ) -> None:
         self._preprocessing, self._method, self._foreign = preprocessing, method, foreign
-        self._differentiation = Differentiation(policy, preprocessing, method["gradient"], method["of"])
+        self._differentiation = Differentiation(
+            policy, preprocessing, method["gradient"], method["of"], method["signed"]
+        )
 
     def maps(self, moment: Moment) -> Maps:
         of = self._differentiation

@@ -5,6 +5,7 @@ channel of the observation, (number, channel, height, width), or for all channel
 Values may have either sign. Each frame's map depends on that frame alone. A member may have
 
 - ``base(arguments)``: the fill from which its changes are counted (``searchlight.saliency.fills``);
+- ``SIGNED``, if its maps have a sign: positive where what is there raises the number;
 - ``words(arguments)``: the method's name on pages, if its name and its arguments are unclear.
 
 Members import torch inside functions, because the check of a config imports the members that it names.
@@ -71,3 +72,8 @@ def words(spec: Any) -> str:
     chosen = registry.choose(FOLDER, spec)
     values = [f"{name} {value}" for name, value in chosen.arguments]
     return chosen.get("words", lambda _: ", ".join([chosen.name, *values]))(chosen.arguments)
+
+
+def signed_ones() -> list[str]:
+    """Return the names of the gradients whose maps have a sign."""
+    return [name for name, member in registry.members(FOLDER).items() if getattr(member, "SIGNED", False)]

@@ -10,6 +10,8 @@ from searchlight.saliency.gradients import Scene
 if TYPE_CHECKING:
     from torch import Tensor
 
+SIGNED = True
+
 
 class Arguments(Table):
     """The gradient of each pixel times its level: what is bright and matters.

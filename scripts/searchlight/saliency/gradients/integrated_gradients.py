@@ -38,6 +38,9 @@ def _base(spec: Any) -> Any:
     return in_words(fills.check, spec, "observation")
 
 
+SIGNED = True
+
+
 class Arguments(Table):
     """How much each pixel contributes to the difference between the frame and a base picture.
 
