@@ -339,6 +339,10 @@ CONFIG: dict[str, Edit] = {
         why="one rule makes the maps in place of another, under the same name",
     ),
     "gradient of every action": Edit(SLOPES, {**AS_GRADIENT, "methods/occlusion/of": "every_action"}),
+    "gradient with its sign": Edit(
+        SLOPES,
+        {**AS_GRADIENT, "methods/occlusion/gradient": "gradient_x_input", "methods/occlusion/signed": True},
+    ),
     "gradient from a background of its own": Edit(
         jobs(SLOPES, background=1),
         {

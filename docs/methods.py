@@ -1,0 +1,69 @@
+"""Write the tables of ``methods.md`` from a run of ``config/methods.yaml`` (``make methods``)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "methods.md"
+CLIPS = ROOT / "results" / "clips"
+BEGIN, END = "<!-- tables: written by `make methods` -->", "<!-- end of tables -->"
+AGENTS = {"breakout": "Breakout", "pong": "Pong", "spaceinvaders": "SpaceInvaders"}
+
+Rows = list[dict[str, str]]
+
+
+def tables(folder: Path) -> str:
+    """Return the tables of all agents as Markdown, from the clips in a folder."""
+    parts = []
+    for agent, name in AGENTS.items():
+        rows = [*_rows(folder / f"methods-{agent}"), *_rows(folder / f"objects-{agent}")]
+        parts.append(f"### {name}\n")
+        for measure in dict.fromkeys(row["measure"] for row in rows):
+            parts.append(f"**{measure.capitalize()}**\n\n{table([row for row in rows if row['measure'] == measure])}\n")
+    return "\n".join(parts).rstrip()
+
+
+def _rows(clip: Path) -> Rows:
+    with (clip / "measures.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def table(rows: Rows) -> str:
+    """Return one measure's rows as a table: a line for what was measured, a column for each quantity."""
+    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
+    cells = {(row["of"], row["quantity"]): cell(row) for row in rows}
+    names = dict.fromkeys((row["of"], row["is_method"] == "True") for row in rows)
+    lines = [
+        [f"`{of}`" if is_method else f"*{of}*", *(cells.get((of, quantity), "") for quantity in quantities)]
+        for of, is_method in sorted(names, key=lambda one: not one[1])
+    ]
+    return "\n".join(_lines(["", *quantities], lines))
+
+
+def cell(row: dict[str, str]) -> str:
+    """Return a number with its interval."""
+    if not row["value"]:
+        return ""
+    value = f"{float(row['value']):.2f}"
+    return f"{value} ({float(row['low']):.2f} to {float(row['high']):.2f})" if row["low"] else value
+
+
+def _lines(header: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|---" * len(header) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def main() -> None:
+    """Write the tables between their markers."""
+    before, _, after = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, rest = after.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(CLIPS)}\n\n{END}{rest}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
