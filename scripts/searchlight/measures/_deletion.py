@@ -18,7 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from searchlight.agents.policy import Output, Policy
-from searchlight.measures._changes import Answers, answers, chosen_actions, policy_changes
+from searchlight.measures._changes import BATCH, Answers, answers, chosen_actions, policy_changes
 
 STEPS = 20
 # Share of the answers' size below which a change is rounding.
@@ -66,40 +66,34 @@ def is_constant(saliency: np.ndarray) -> bool:
     return bool((size == size.flat[0]).all())
 
 
-def path(observation: np.ndarray, base: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the observations along deletion and insertion, each one once.
+def path(differs: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pixels are replaced along deletion and insertion.
 
-    Steps are equal where a base equals the observation in all pixels between them.
+    Steps between which no pixel differs from the base are one and the same.
 
     Args:
-        observation: (height, width, channel) float32.
-        base: the same shape.
+        differs: (height, width) bool, the pixels in which the base differs from the observation.
         places: (height, width) int64, as ``ranks`` returns them.
 
     Returns:
-        The observations (n, height, width, channel) that are neither the given one nor the base. And which one each
-        step has, (2, STEPS + 1) int64, for deletion and insertion: 0 the observation, 1 the base, 2 the first of the
-        returned ones.
+        The replaced pixels (n, height, width) bool, where neither none nor all of the differing ones are. And for each
+        step of deletion and of insertion, (2, STEPS + 1) int64: 0 the observation, 1 the base, 2 the first of these.
     """
-    replaced = np.rint(np.linspace(0, 1, STEPS + 1) * places.size).astype(np.int64)
-    differing = np.sort(places[(observation != base).any(axis=2)])
+    # Rounded to the nearest, in whole numbers.
+    replaced = (np.arange(STEPS + 1) * places.size + STEPS // 2) // STEPS
+    differing = np.sort(places[differs])
     count = len(differing)
-    # How many differing pixels are replaced: the first ones of the order, and the last ones.
+    # Numbers of differing pixels that are replaced: the first ones of the order, and the last ones.
     first = np.searchsorted(differing, replaced)
     last = count - np.searchsorted(differing, places.size - replaced[::-1])
     masks: list[np.ndarray] = []
     index = np.zeros((2, STEPS + 1), np.int64)
     for row, numbers in enumerate((first, last)):
-        for number in np.unique(numbers):
-            here = numbers == number
-            if number == count:
-                index[row, here] = min(1, count)
-            elif number > 0:
-                index[row, here] = 2 + len(masks)
-                masks.append(places < differing[number] if row == 0 else places >= differing[count - number])
-    if not masks:
-        return np.empty((0, *observation.shape), np.float32), index
-    return np.where(np.stack(masks)[..., None], base, observation), index
+        for number in np.unique(numbers[(numbers > 0) & (numbers < count)]):
+            index[row, numbers == number] = 2 + len(masks)
+            masks.append(places < differing[number] if row == 0 else places >= differing[count - number])
+        index[row, (numbers == count) & (count > 0)] = 1
+    return np.stack(masks) if masks else np.empty((0, *places.shape), bool), index
 
 
 def along(policy: Policy, frame: Frame, places: np.ndarray) -> Answers:
@@ -113,17 +107,25 @@ def along(policy: Policy, frame: Frame, places: np.ndarray) -> Answers:
     Returns:
         Outputs (base, 2, STEPS + 1, action) and values (base, 2, STEPS + 1), for deletion and insertion.
     """
-    made = [path(frame.observation, base, places) for base in frame.bases]
-    outputs, values = [], []
-    for number, (observations, index) in enumerate(made):
-        known = [0, 1 + number]
-        found = Answers(frame.before.outputs[known], frame.before.values[known])
-        if len(observations):
-            new = answers(policy, observations, frame.memory)
-            found = Answers(*(np.concatenate(pair) for pair in zip(found, new, strict=True)))
-        outputs.append(found.outputs[index])
-        values.append(found.values[index])
-    return Answers(np.stack(outputs), np.stack(values))
+    masks, steps = zip(*(path((frame.observation != base).any(axis=2), places) for base in frame.bases), strict=True)
+    counts = [len(some) for some in masks]
+    replaced, base = np.concatenate(masks), np.repeat(np.arange(len(counts)), counts)
+    found = [frame.before]
+    # Observations are made batch by batch, because they may be large.
+    for start in range(0, len(replaced), BATCH):
+        some = slice(start, start + BATCH)
+        observations = np.where(replaced[some, ..., None], frame.bases[base[some]], frame.observation)
+        found.append(answers(policy, observations, frame.memory))
+    outputs, values = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    # The frame's and the bases' answers come first, then those of each base's steps.
+    starts = 1 + len(counts) + np.cumsum([0, *counts[:-1]])
+    rows = np.stack(
+        [
+            np.where(step > 1, start + step - 2, step * (1 + number))
+            for number, (start, step) in enumerate(zip(starts, steps, strict=True))
+        ]
+    )
+    return Answers(outputs[rows], values[rows])
 
 
 def area(changes: np.ndarray) -> np.ndarray:

@@ -176,16 +176,20 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
 
 def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments) -> None:
     """Draw the chosen action along deletion and insertion, and F of the actor, for each base."""
-    from searchlight.measures._deletion_figure import draw_curves, draw_numbers
+    from searchlight.measures import _deletion_figure as panels
 
     names = list(dict.fromkeys(row.of for row in rows))
     columns = [column for column in _quantities(results) if column.layer == "actor"]
-    figure.set_size_inches(9.6, 3.8 + 0.27 * len(names))
-    above, below = figure.subplots(2, len(columns), sharey="row", height_ratios=[2.6, 0.4 + 0.27 * len(names)])
+    figure.set_size_inches(10.5, 4.2 + 0.27 * len(names))
+    heights = [2.6, 0.3 + 0.27 * len(names)]
+    above, below = figure.subplots(2, len(columns), sharex="row", sharey="row", height_ratios=heights)
     for column, over, under in zip(columns, above, below, strict=True):
-        draw_curves(over, results, column.base)
-        draw_numbers(under, [row for row in rows if row.quantity == column.words], names, list(results.of_methods))
-        over.set_title(f"pixels replaced by {bases.BASES[column.base]}")
+        over.set_title(f"base: {bases.BASES[column.base]}")
+        panels.draw_curves(over, results, column.base)
+        of_column = [row for row in rows if row.quantity == column.words]
+        panels.draw_numbers(under, of_column, names, panels.colours(results))
+    above[0].set_ylabel(results.any.about("deletion")["long_name"])
+    panels.draw_legend(figure, results)
 
 
 class _Quantity(NamedTuple):
