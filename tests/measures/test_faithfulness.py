@@ -25,7 +25,7 @@ from searchlight.errors import SearchlightError
 from searchlight.measures import Measured, MethodScene, Results, Row, Scene, faithfulness
 from searchlight.measures import _deletion as deletion
 from searchlight.measures._bases import BASES, bases_of
-from searchlight.measures._changes import answers
+from searchlight.measures._changes import answers, policy_changes
 from searchlight.measures._places import on_observation
 from searchlight.measures._statistics import interval, mean_interval, mean_of
 from searchlight.saliency import fills
@@ -35,6 +35,7 @@ from searchlight.saliency.single_maps import Maps
 from searchlight.store.zarr import Reader, load
 from torch import Tensor
 
+QUICK = settings(max_examples=20, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.tuples(st.integers(3, 9), st.integers(3, 9), st.integers(1, 3))
 ARGUMENTS = faithfulness.Arguments(frames=4)
@@ -68,8 +69,8 @@ def on_and_off(number: Tensor) -> Tensor:
 
 def bent(observation: Tensor) -> Tensor:
     """Return outputs that no sum of pixels gives."""
-    weights = torch.linspace(-1, 2, observation[0].numel()).roll(5)
-    return on_and_off(3 * torch.sin(observation.flatten(1) @ weights))
+    weights = torch.linspace(-1, 2, observation[0].numel()).roll(5) / observation[0].numel() ** 0.5
+    return on_and_off(3 * torch.sin(4 * observation.flatten(1) @ weights))
 
 
 def pixel(row: int, column: int) -> Callable[[Tensor], Tensor]:
@@ -94,7 +95,7 @@ def f_of(policy: Any, frame: deletion.Frame, places: np.ndarray) -> tuple[np.nda
 
 
 @given(SEEDS, SIZES)
-@settings(max_examples=20)
+@QUICK
 def test_answers_along_the_way_are_those_of_plainly_replaced_pixels(seed: int, size: tuple[int, int, int]) -> None:
     policy, random = Toy(bent), np.random.default_rng(seed)
     frame = toy_frame(policy, size, seed)
@@ -110,17 +111,18 @@ def test_answers_along_the_way_are_those_of_plainly_replaced_pixels(seed: int, s
                 expected = frame.observation.copy().reshape(-1, size[2])
                 expected[chosen] = base.reshape(-1, size[2])[chosen]
                 outputs, values = answers(policy, expected.reshape(1, *size), {})
-                np.testing.assert_allclose(found.outputs[number, way, step], outputs[0], atol=1e-5)
-                np.testing.assert_allclose(found.values[number, way, step], values[0], atol=1e-5)
+                np.testing.assert_allclose(found.outputs[number, way, step], outputs[0], atol=1e-4)
+                np.testing.assert_allclose(found.values[number, way, step], values[0], atol=1e-4)
 
 
 @given(SEEDS, SIZES, st.sampled_from([LOGITS, Q_VALUES]))
+@QUICK
 def test_reversed_order_has_the_opposite_f(seed: int, size: tuple[int, int, int], output: Output) -> None:
     policy = Toy(bent, output)
     frame = toy_frame(policy, size, seed)
     places = deletion.ranks(np.zeros(size[:2]), np.random.default_rng(seed))
     for there, back in zip(f_of(policy, frame, places), f_of(policy, frame, places.max() - places), strict=True):
-        np.testing.assert_allclose(there, -back, atol=1e-5)
+        np.testing.assert_allclose(there, -back, atol=1e-4)
 
 
 def test_random_orders_have_an_f_of_zero() -> None:
@@ -141,6 +143,7 @@ def test_random_orders_have_an_f_of_zero() -> None:
 
 
 @given(SEEDS)
+@QUICK
 def test_network_that_looks_at_one_pixel_has_the_largest_f_by_a_map_of_it(seed: int) -> None:
     policy = Toy(pixel(2, 5))
     frame = toy_frame(policy, (8, 6, 1), 1)
@@ -150,7 +153,7 @@ def test_network_that_looks_at_one_pixel_has_the_largest_f_by_a_map_of_it(seed: 
     best = f_of(policy, frame, deletion.ranks(there, random))
     before = frame.before
     whole = (
-        deletion.policy_changes(before.outputs[0], before.outputs[1:], LOGITS),
+        policy_changes(before.outputs[0], before.outputs[1:], LOGITS),
         abs(before.values[1:] - before.values[0]),
     )
     np.testing.assert_allclose(np.stack(best), LARGEST * np.stack(whole), atol=1e-6)
@@ -165,6 +168,7 @@ def test_network_that_always_answers_the_same_has_an_f_of_zero() -> None:
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=30))
+@QUICK
 def test_area_is_by_trapezoids(values: list[float]) -> None:
     expected = np.trapezoid(values, dx=1 / (len(values) - 1))
     np.testing.assert_allclose(deletion.area(np.array(values)), expected, atol=1e-9)
@@ -186,7 +190,7 @@ def test_scale_of_changes_that_are_rounding_is_no_number() -> None:
 
 
 @given(st.lists(st.one_of(st.floats(-5, 5), st.just(float("nan"))), min_size=1, max_size=12), st.integers(1, 40))
-@settings(max_examples=15)
+@QUICK
 def test_quick_interval_is_that_of_the_mean(values: list[float], apart: int) -> None:
     time = [5 + apart * number for number in range(len(values))]
     expected = interval(mean_of(np.array(values)), time)
