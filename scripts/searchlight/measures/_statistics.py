@@ -67,6 +67,24 @@ def mean_of(values: np.ndarray) -> Callable[[np.ndarray], float]:
     return mean
 
 
+def mean_interval(values: np.ndarray, time: Sequence[int]) -> Interval:
+    """Return what ``interval(mean_of(values), time)`` gives, in a hundredth of the time."""
+    parts = blocks(time)
+    if not parts:
+        return Interval(*[float("nan")] * 3)
+    kept = np.isfinite(values)
+    sums, counts = (
+        np.array([array[part].sum() for part in parts]) for array in (np.where(kept, values, 0.0), kept.astype(float))
+    )
+    drawn = np.random.default_rng(_SEED).integers(0, len(parts), (DRAWS, len(parts)))
+    with np.errstate(invalid="ignore"):
+        found = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        value = sums.sum() / counts.sum()
+    found = found[np.isfinite(found)]
+    low, high = np.percentile(found, [2.5, 97.5]) if len(found) else (np.nan, np.nan)
+    return Interval(float(value), float(low), float(high))
+
+
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Return Spearman's rank correlation of two arrays; pairs with NaN are left out; NaN if either is constant."""
     kept = np.isfinite(one) & np.isfinite(other)

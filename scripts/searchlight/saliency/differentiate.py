@@ -142,11 +142,8 @@ class Differentiation:
 
     def base(self, moment: Moment) -> np.ndarray:
         """Return the observation (height, width, channel) that changes are counted from; black without one."""
-        channels, padding = self._preprocessing.channels, self._padding(moment)
-        base = moment.prepared.observation.copy()
-        pictures = base[:, :, padding:]
-        pictures[...] = fills.of_observation(self._fill, pictures, moment.prepared, channels, moment.backgrounds)
-        return base
+        pictures = len(moment.screens)
+        return fills.filled(self._fill, moment.prepared, self._preprocessing, pictures, moment.backgrounds)
 
     def _padding(self, moment: Moment) -> int:
         return self._preprocessing.channels * (self._preprocessing.stack - len(moment.screens))

@@ -87,6 +87,7 @@ class _ByMasks:
         outputs.check(self._given, method["output"], method["temperature"])
         self._responses = Responses(engine, perturbation, check=not self._foreign)
         own = None if like is None else like._score
+        self._last: tuple[Moment, tuple[np.ndarray, ...]] | None = None
         self._score: Scorers = own or make_scorers(method["scorer"], perturbation.masks, signed=method["signed"])
 
     def maps(self, moment: Moment) -> Maps:
@@ -102,7 +103,10 @@ class _ByMasks:
         return _ByMasks(policy, self._perturbation, self._method, self)
 
     def _scored(self, moment: Moment, order: np.ndarray | None) -> Maps:
-        (perturbed, values, reference, value), _ = self._responses.of(moment)
+        # One frame's maps and those without their signal are of the same responses.
+        if self._last is None or self._last[0] is not moment:
+            self._last = moment, self._responses.of(moment)[0]
+        perturbed, values, reference, value = self._last[1]
         if order is not None:
             perturbed, values = perturbed[order], values[order]
         chosen = np.array([moment.outputs[self._given].argmax()]) if self._foreign else None

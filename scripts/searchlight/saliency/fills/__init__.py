@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Literal, cast
 
 from searchlight import registry
-from searchlight.agents.preprocessing import PreparedFrame
+from searchlight.agents.preprocessing import PreparedFrame, Preprocessing
 from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 
@@ -97,6 +97,31 @@ def of_observation(
         for channel, layer in enumerate(layers)
     ]
     return np.stack(filled, axis=-1)
+
+
+def filled(
+    fill: Callable[[Scene], np.ndarray],
+    frame: PreparedFrame,
+    preprocessing: Preprocessing,
+    pictures: int,
+    backgrounds: np.ndarray | None,
+) -> np.ndarray:
+    """Return an observation with all of its pictures replaced by their fills; zeros in place of missing ones stay.
+
+    Args:
+        fill: as ``build`` returns it.
+        frame: the frame, prepared.
+        preprocessing: that prepared it.
+        pictures: number of pictures that the frame has; a young stack has fewer than others.
+        backgrounds: as ``of_observation`` takes them.
+
+    Returns:
+        (height, width, channel) float32.
+    """
+    found = frame.observation.copy()
+    present = found[:, :, preprocessing.channels * (preprocessing.stack - pictures) :]
+    present[...] = of_observation(fill, present, frame, preprocessing.channels, backgrounds)
+    return found
 
 
 def _channel_of(frame: PreparedFrame, backgrounds: np.ndarray, number: int, channel: int) -> np.ndarray:
