@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from searchlight import measures, registry
-from searchlight.clips.tabulate import results_of
+from searchlight.clips.tabulate_measures import results_of
 from searchlight.store.files import written_whole
 from searchlight.store.records import mark
 
