@@ -93,7 +93,7 @@ def _cell(value: Any) -> Any:
 
 
 def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write rows as CSV. The last column holds the lineage, because a comment is no CSV; without rows, its name does."""
+    """Write rows as CSV. The last column holds the lineage, because a comment is no CSV; without rows, its name."""
     lineage = mark().decode()
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
