@@ -36,23 +36,20 @@ def tabulate_measures(
         of_clip_paths: stores written by ``searchlight.clips.measure_clip``.
         of_method_paths: stores written by ``searchlight.clips.measure_method``.
         table: path of the table to write, with the columns of ``searchlight.measures.Row``.
-        curves: path of the numbers along the frames to write: a row for each decision that any measure has, a column
+        curves: path of the numbers along the frames to write: a row for each decision that any curve has, a column
             for each curve, named ``MEASURE: curve`` or ``MEASURE, METHOD: curve``; empty where there is no number.
         chosen: arguments of the clip's measures, by name.
     """
     rows: list[list[Any]] = []
     columns: dict[str, dict[int, float]] = {}
-    decisions: set[int] = set()
     for name, arguments in chosen.items():
         with results_of(name, of_clip_paths, of_method_paths) as results:
             member = registry.choose(measures.FOLDER, {name: dict(arguments)})
             rows += [[name, *map(_cell, row)] for row in member.module.table(results, member.arguments)]
             columns |= dict(_curves(name, results))
-            for store in (results.of_clip, *results.of_methods.values()):
-                decisions.update(store.read("time").tolist() if store is not None else ())
+    decisions = sorted({decision for column in columns.values() for decision in column})
     lines = [
-        [decision, *(_cell(column.get(decision, np.nan)) for column in columns.values())]
-        for decision in sorted(decisions)
+        [decision, *(_cell(column.get(decision, np.nan)) for column in columns.values())] for decision in decisions
     ]
     _write(table, COLUMNS, rows)
     _write(curves, ["decision", *columns], lines)
@@ -80,7 +77,7 @@ def _curves(measure: str, results: Results) -> Iterator[tuple[str, dict[int, flo
         for name in store.names() if store is not None else ():
             if store is not None and (words := store.about(name).get("curve")) is not None:
                 numbers = zip(store.read("time").tolist(), store.read(name).tolist(), strict=True)
-                yield _cell(f"{prefix}: {words}"), {time: value for time, value in numbers if np.isfinite(value)}
+                yield _cell(f"{prefix}: {words}"), dict(numbers)
 
 
 def _cell(value: Any) -> Any:
