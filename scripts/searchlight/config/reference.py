@@ -235,9 +235,9 @@ def _games() -> str:
         described = inspect.cleandoc(registry.load(games.FOLDER, name).__doc__ or "")
         rows.append(f"- {' '.join(described.split())}")
     return (
-        "### Games whose objects are known\n\nMeasures of objects are for these games. What lies where is read from the "
-        "console's memory, and tests compare it with pixels: an object is exact in a frame if its box is that of its "
-        "pixels. A move takes if the object is then seen elsewhere.\n\n" + "\n".join(rows)
+        "### Games whose objects are known\n\nMeasures of objects are for these games. The console's memory says what "
+        "lies where, and tests compare it with pixels: an object is exact in a frame if its box is that of its pixels. "
+        "A move takes if the object is then seen elsewhere.\n\n" + "\n".join(rows)
     )
 
 
