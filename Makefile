@@ -48,7 +48,7 @@ benchmark-scale: .venv/installed ## Measure Snakemake: plans of up to 10,000 blo
 picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py
 
-report: .venv/installed ## Pack all videos and pages into report.zip
+report: .venv/installed ## Pack all videos, pages and measures into report.zip
 	@$(RUN) snakemake --report report.zip $(OVERLAY)
 
 unused: .venv/installed ## List results that the config no longer names

@@ -15,4 +15,5 @@ with job("page", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
         gains=snakemake.params.gains,
         fps=snakemake.params.fps,
         colours=snakemake.params.colours,
+        measures=(snakemake.input.measures, snakemake.input.curves) if snakemake.input.measures else None,
     )

@@ -17,6 +17,7 @@ from searchlight.errors import SearchlightError
 FOLDERS = (
     "agents/networks",
     "agents/preprocessings",
+    "measures",
     "saliency/fills",
     "saliency/gradients",
     "saliency/perturbers",
@@ -179,10 +180,51 @@ class Arguments(Table):
 def attributions(scene, arguments):
     return scene.explained.gradients(scene.observation[None])[:, 0] ** 2
 ''',
+    "measures/concentration.py": '''
+from searchlight.config.arguments import PositiveInt, Table
+from searchlight.lazy import numpy as np
+from searchlight.measures import Measured, Row, spread
+
+FRAMES, USES_MAPS = "clip", True
+WORDS = "share of the brightest pixel"
+
+
+class Arguments(Table):
+    """How much of the actor's map lies in its brightest pixel."""
+
+    frames: PositiveInt = 64
+
+
+def of_method(scene, arguments):
+    from searchlight.store.zarr import Variable
+
+    time = spread(scene.frames, arguments.frames)
+    maps = [scene.maps(moment).actor for moment in scene.moments(time)]
+    shares = np.array([one.max() / one.sum() if one.any() else np.nan for one in maps])
+    return Measured(time, {"share": Variable(("time",), shares, {"curve": WORDS})})
+
+
+def table(results, arguments):
+    from searchlight.measures._statistics import interval, mean_of
+
+    rows = []
+    for method, store in results.of_methods.items():
+        time = store.read("time")
+        rows.append(Row(method, WORDS, *interval(mean_of(store.read("share")), time), frames=len(time)))
+    return rows
+
+
+def draw(figure, results, rows, arguments):
+    figure.subplots().barh([row.of for row in rows], [row.value for row in rows])
+''',
 }
 USE = """
 import json, sys, tempfile, yaml
 from pathlib import Path
+from searchlight.clips.draw_measure import draw_measure
+from searchlight.clips.measure_method import measure_method
+from searchlight.clips.page.measured import read_measures
+from searchlight.clips.tabulate_measures import tabulate_measures
 from searchlight.config.members import members_of
 from searchlight.config.read import read_config
 from searchlight.fingerprint import digest_of_code
@@ -196,6 +238,7 @@ config = yaml.safe_load(Path("config/config.yaml").read_text())
 config["perturbations"]["erase"] |= {"perturber": "halves", "fill": {"checkered": 3}}
 config["methods"]["erase"]["scorer"] = "largest_change"
 config["methods"]["squared"] = {"gradient": "Squared"}
+config["clips"]["demo"]["measures"] = [{"Concentration": 3}]
 config["agents"]["other"] = config["agents"]["breakout"] | {"preprocessing": "strided"}
 config["agents"]["third"] = config["agents"]["breakout"] | {"preprocessing": {"Strided": 5}}
 settings = read_config(config, Path("config/catalogue.yaml"))
@@ -219,9 +262,25 @@ with tempfile.TemporaryDirectory() as folder:
     with load(maps) as store:
         assert store.attributes["gradient"] == {"squared": {}}
         assert store.read("actor").any(axis=(1, 2)).all()
-scripts_of = {"perturb": "erase", "score": "erase", "differentiate": "squared"}
+        actor = store.read("actor")
+    measures = settings.clips["demo"].measures
+    assert measures == {"concentration": {"frames": 3}}
+    measured, table, curves, picture = (Path(folder) / name for name in ("measured", "table", "curves", "picture"))
+    measure_method(
+        policy, episode, [maps], measured, clip="demo", method="squared", how={"perturbation": None},
+        name="concentration", arguments=measures["concentration"], frames=(28, 31), notice=print,
+    )
+    tabulate_measures([], [measured], table, curves, chosen=measures)
+    draw_measure(None, [measured], picture, clip="demo", name="concentration", arguments=measures["concentration"])
+    assert picture.read_bytes().startswith(b"\\x89PNG")
+    (shown,) = read_measures(table, curves, range(28, 32))
+    points = dict(shown["charts"][0]["curves"][0]["points"])
+    assert points.keys() == {0, 2, 3}
+    assert all(abs(points[frame] - actor[frame].max() / actor[frame].sum()) < 1e-4 for frame in points)
+    assert abs(shown["rows"][0]["cells"][0]["value"] - sum(points.values()) / 3) < 1e-4
+scripts_of = {"perturb": "erase", "score": "erase", "differentiate": "squared", "measure_method": "squared"}
 print(json.dumps({
-    name: digest_of_code(scripts / f"{name}.py", members_of(settings, "breakout", method=method))
+    name: digest_of_code(scripts / f"{name}.py", members_of(settings, "breakout", None, method, measures))
     for name, method in scripts_of.items()
 }))
 """
@@ -254,3 +313,4 @@ def test_new_members_are_one_file_each(policy_path: Path, episode_path: Path, tm
     assert first["perturb"] != second["perturb"]
     assert first["score"] != second["score"]
     assert first["differentiate"] != second["differentiate"]
+    assert first["measure_method"] != second["measure_method"]

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from helpers.files import save
 from helpers.geometry import BOTTOM, OBSERVATION, SCREEN, TOP
+from helpers.tables import write_tables
 from PIL import Image
 from searchlight.clips.draw import Style
 from searchlight.clips.page import write_page
 from searchlight.clips.render import render_gameplay, render_method
 from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.errors import SearchlightError
+from searchlight.measures import Row
 from searchlight.store.zarr import Variable, load
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -94,7 +96,13 @@ class Clip:
     gameplay: Path
     videos: list[Path]
 
-    def write_page(self, path: Path, clip: str = "demo", methods: tuple[str, ...] = METHODS) -> Path:
+    def write_page(
+        self,
+        path: Path,
+        clip: str = "demo",
+        methods: tuple[str, ...] = METHODS,
+        measures: tuple[Path, Path] | None = None,
+    ) -> Path:
         colours = {"actor": STYLE.actor, "critic": STYLE.critic, "raises": "#fe6100", "lowers": "#00b4ff"}
         write_page(
             self.stores,
@@ -106,6 +114,7 @@ class Clip:
             gains=[1] * len(methods),
             fps=FPS,
             colours=colours,
+            measures=measures,
         )
         return path
 
@@ -541,6 +550,183 @@ def test_videos_and_controls_fit_the_window(opened: Visit) -> None:
         assert max(box["x"] + box["width"] for box in boxes) <= width, (width, height)
         assert max(box["y"] + box["height"] for box in boxes) <= height, (width, height)
         assert opened.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (width, height)
+
+
+# Numbers along the frames: two curves of each method at every frame but some of the ball's, one of the clip at a few.
+DENSE = range(FIRST, FIRST + COUNT)
+NO_BALL = range(FIRST + 10, FIRST + 15)
+FEW = (FIRST - 30, FIRST + 4, FIRST + 20, FIRST + COUNT)
+CURVES = {
+    f"memory, {method}: {what}: share": {
+        decision: 0.01 * (decision - FIRST) + 0.1 * index
+        for decision in DENSE
+        if what == "paddle" or decision not in NO_BALL
+    }
+    for index, (method, what) in enumerate((method, what) for method in METHODS for what in ("ball", "paddle"))
+}
+TABLE = [
+    ("memory", Row("random pixels", "F", -0.0123, -0.03, 0.01, frames=64, is_method=False)),
+    ("memory", Row("occlusion", "F", 0.74, 0.61, 0.83, frames=64)),
+    ("memory", Row("greydanus", "F", 0.5, 0.4, 0.6, -0.24, -0.3, -0.11, frames=64)),
+    ("memory", Row("occlusion", "hit", 12.0, frames=60)),
+    ("memory", Row("greydanus", "hit", 13.0, 11.5, 14.5, 1.0, -0.5, 2.5, frames=60)),
+]
+
+
+@pytest.fixture(scope="module")
+def measured_path(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    return clip.write_page(folder / "index.html", measures=write_tables(folder, TABLE, CURVES))
+
+
+@pytest.fixture
+def measured(visit: Open, measured_path: Path) -> Visit:
+    return visit(measured_path)
+
+
+def lines(opened: Visit) -> list[int]:
+    """Return the number of points of each line of the first chart of measures, in order."""
+    return opened.page.eval_on_selector_all(
+        ".curves svg[role=img] >> nth=0 >> polyline",
+        "found => found.map(line => line.getAttribute('points').split(' ').length)",
+    )
+
+
+def test_page_without_measures_has_no_such_part(opened: Visit) -> None:
+    assert opened.page.locator("#measures, .curves, table").count() == 0
+    assert opened.page.locator("svg").count() == 1
+
+
+def test_curves_of_measures_are_in_step_with_the_slider(measured: Visit) -> None:
+    for frame in (0, 7, COUNT - 1):
+        measured.page.fill("#slider", str(frame))
+        cursors = measured.page.eval_on_selector_all(
+            "#cursor, .cursor", "found => found.map(line => Number(line.getAttribute('x1')))"
+        )
+        assert cursors == [pytest.approx(1000 * frame / (COUNT - 1))] * 2
+        numbers = [float(text) for text in measured.texts(".legend b")]
+        expected = [column[FIRST + frame] for column in CURVES.values()]
+        assert sorted(numbers) == pytest.approx(sorted(expected), abs=0.0051)
+
+
+def test_curve_is_cut_where_it_has_no_number(measured: Visit) -> None:
+    assert lines(measured) == [10, COUNT - 15, COUNT, 10, COUNT - 15, COUNT]
+    measured.page.fill("#slider", "12")
+    assert [text for text in measured.texts(".legend b") if text == "–"] == ["–", "–"]
+
+
+def test_click_on_a_curve_seeks(measured: Visit) -> None:
+    chart = measured.page.locator(".curves svg[role=img]")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    measured.page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    measured.wait_for_videos()
+    assert abs(measured.frame_counter() - (COUNT - 1) / 4) <= 1
+
+
+def test_entries_of_the_legend_toggle_curves(measured: Visit) -> None:
+    page = measured.page
+    assert measured.texts(".legend > span") == ["", *METHODS, "ball", "paddle"]
+    assert page.locator(".legend button[aria-pressed=true]").count() == 4
+    assert measured.texts(".curves figcaption") == ["share, 0 to 0.69"]
+    page.click(".legend [title='greydanus: paddle']")
+    assert lines(measured) == [10, COUNT - 15, COUNT, 10, COUNT - 15]
+    assert measured.texts(".curves figcaption") == ["share, 0 to 0.59"]
+    page.click(".legend [title='greydanus: paddle']")
+    assert len(lines(measured)) == 6
+
+
+def test_curves_of_the_method_in_view_are_brighter(measured: Visit) -> None:
+    strengths = "found => found.map(line => Number(line.getAttribute('stroke-opacity')))"
+    assert measured.page.eval_on_selector_all(".curves polyline", strengths) == [1, 1, 1, 0.5, 0.5, 0.5]
+    measured.page.click("text=greydanus >> nth=0")
+    assert measured.page.eval_on_selector_all(".curves polyline", strengths) == [0.5, 0.5, 0.5, 1, 1, 1]
+
+
+def test_of_many_curves_those_of_the_method_in_view_are_shown(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    curves = {f"memory, {method}: thing {index}: share": {FIRST: 1.0} for method in METHODS for index in range(5)}
+    opened = visit(clip.write_page(tmp_path / "index.html", measures=write_tables(tmp_path, [], curves)))
+    shown = ".legend button[aria-pressed=true]"
+    assert opened.page.locator(shown).count() == 5
+    opened.page.click("#views button:nth-child(2)")
+    assert opened.page.locator(f"{shown}[title^=greydanus]").count() == opened.page.locator(shown).count() == 5
+    # What a user chose stays.
+    opened.page.click(".legend [title='occlusion: thing 3']")
+    opened.page.click("#views button:nth-child(1)")
+    assert opened.page.locator(shown).count() == 6
+
+
+def test_numbers_of_a_few_frames_are_of_the_nearest(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    curves = {"memory: change": {decision: float(decision) for decision in FEW}}
+    opened = visit(clip.write_page(tmp_path / "index.html", measures=write_tables(tmp_path, [], curves)))
+    for frame, nearest in ((0, 4), (4, 4), (11, 4), (12, 20), (COUNT - 1, 20)):
+        opened.page.fill("#slider", str(frame))
+        assert opened.texts(".legend b") == [str(FIRST + nearest)]
+        assert f"2 of 4 measured frames lie in this clip. Numbers beside the curves are of frame {nearest + 1}." in (
+            opened.texts("#measures p")
+        )
+    assert opened.page.locator(".curves polyline").count() == 1
+
+
+def test_measure_of_no_frame_of_the_clip_says_so(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    curves = {"memory: change": {FIRST - 1: 1.0}}
+    opened = visit(clip.write_page(tmp_path / "index.html", measures=write_tables(tmp_path, [], curves)))
+    assert "0 of 1 measured frames lie in this clip." in opened.texts("#measures p")
+    assert opened.page.locator(".curves").count() == 0
+
+
+def test_table_of_measures(measured: Visit) -> None:
+    assert measured.texts("thead th") == ["", "F", "hit", "frames"]
+    rows = [
+        [text.strip() for text in measured.texts(f"tbody tr:nth-child({row}) > *")]
+        for row in range(1, 1 + measured.page.locator("tbody tr").count())
+    ]
+    assert rows == [
+        ["occlusion", "0.74 (0.61 to 0.83)", "12.0", "60 to 64"],
+        ["greydanus", "0.50 (0.40 to 0.60) ▼", "13.0 (11.5 to 14.5)", "60 to 64"],
+        ["random pixels", "−0.012 (−0.030 to 0.010)", "–", "64"],
+    ]
+    assert measured.texts("tr.quiet th") == ["random pixels"]
+    assert measured.page.get_attribute(".mark[title]", "title") == "0.24 (0.11 to 0.30) less than occlusion"
+    assert "▼ less than occlusion" in measured.text("measures")
+
+
+def test_names_of_measures_are_text(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    name = """</script><b class=x>"one", & 'two'</b><!-- {{data}} $& ${x}"""
+    rows = [("memory", Row(name, f"quantity {name}", 1.0, 0.5, 1.5, frames=1))]
+    curves = {f"memory: {name}: quantity {name}": {FIRST: 1.0}, "memory: other: x": {FIRST: 1.0}}
+    opened = visit(clip.write_page(tmp_path / "index.html", measures=write_tables(tmp_path, rows, curves)))
+    assert opened.texts("tbody th") == [name]
+    assert opened.texts("thead th")[1] == f"quantity {name}"
+    assert opened.texts(".legend span")[0] == name
+    assert opened.texts(".curves figcaption")[0] == f"quantity {name}, 0 to 1.00"
+    assert opened.page.locator("b.x").count() == 0
+
+
+def test_wide_tables_and_long_names_fit_a_phone(clip: Clip, tmp_path: Path, visit: Open) -> None:
+    methods = ("m" * 64, "n" * 64)
+    things = [f"thing {index} {'of a long name ' * 3}" for index in range(12)]
+    rows = [("memory", Row(method, thing, 0.5, 0.4, 0.6, frames=9)) for method in methods for thing in things]
+    curves = {f"memory, {method}: {thing}: share": {FIRST: 1.0} for method in methods for thing in things}
+    curves |= {f"memory: {'o' * 90}": {FIRST: 1.0}}
+    path = clip.write_page(tmp_path / "index.html", methods=methods, measures=write_tables(tmp_path, rows, curves))
+    opened = visit(path)
+    for width in (390, 1400):
+        opened.page.set_viewport_size({"width": width, "height": 844})
+        assert opened.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), width
+        box = opened.page.locator(".scroll").bounding_box()
+        assert box["x"] + box["width"] <= width
+    assert opened.page.evaluate(
+        "() => { const box = $('measures').querySelector('.scroll'); return box.scrollWidth > box.clientWidth; }"
+    )
+
+
+def test_damaged_table_of_measures_leaves_no_page(clip: Clip, tmp_path: Path) -> None:
+    table, curves = write_tables(tmp_path, TABLE, CURVES)
+    curves.write_text("<html>")
+    with pytest.raises(SearchlightError, match=r"measures-by-frame\.csv: damaged"):
+        clip.write_page(tmp_path / "index.html", measures=(table, curves))
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_unreadable_store_leaves_no_page(clip: Clip, tmp_path: Path) -> None:

@@ -106,6 +106,41 @@ def test_frames_to_the_end_of_the_episode(given: Any, frames: tuple[int, int | s
     assert settings.clips["demo"].frames == frames
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ([], {}),
+        (["memory"], {"memory": {"scales": [0.0, 0.5], "frames": 300}}),
+        ([{"Memory": {"scales": [1]}}], {"memory": {"scales": [1.0], "frames": 300}}),
+        ({"memory": {"frames": 7}}, {"memory": {"scales": [0.0, 0.5], "frames": 7}}),
+    ],
+    ids=str,
+)
+def test_measures_are_read(given: Any, read: dict[str, Any]) -> None:
+    settings = read_config(edited(("clips/demo/measures", given)), CATALOGUE)
+    assert settings.clips["demo"].measures == read
+
+
+def test_clip_without_measures_has_none() -> None:
+    clip = {name: value for name, value in DEFAULT["clips"]["demo"].items() if name != "measures"}
+    assert read_config(edited(("clips/demo", clip)), CATALOGUE).clips["demo"].measures == {}
+
+
+def test_overlay_replaces_measures() -> None:
+    from snakemake.utils import update_config
+
+    for measures in ([], [{"memory": {"frames": 5}}]):
+        config = edited(("clips/demo/measures", ["memory", "objects"]))
+        update_config(config, {"clips": {"demo": {"measures": measures}}})
+        found = read_config(config, CATALOGUE).clips["demo"].measures
+        assert [*found] == [name for one in measures for name in one]
+
+
+def test_measures_that_need_no_objects_take_any_game() -> None:
+    env = ("agents/breakout/env", "AssaultNoFrameskip-v4")
+    read_config(edited(env, ("clips/demo/measures", ["memory"])), CATALOGUE)
+
+
 def test_overlay_replaces_perturber_by_null() -> None:
     merged = {"SlidingWindow": None, "SlidingRadial": {"stride": [9, 9]}}
     settings = read_config(edited(("perturbations/erase/perturber", merged)), CATALOGUE)
@@ -257,6 +292,16 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("a family of two lengths of one episode", [("clips/demo/seed", [1, 2]), ("clips/more", {**DEFAULT["clips"]["demo"], "seed": 2, "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("negative frame", [("clips/demo/frames", [-1, 5])], ["clips.demo.frames: found [-1, 5]"]),
     ("the same method twice", [("clips/demo/methods", ["erase", "erase"])], ["clips.demo.methods: found", "each method once"]),
+    ("measures that are no list", [("clips/demo/measures", "memory")], ["clips.demo.measures: found 'memory', allowed: a list of measures, each `NAME` or `{NAME: {argument: value}}`"]),
+    ("measures of nothing", [("clips/demo/measures", None)], ["clips.demo.measures: found None, allowed: a list of measures"]),
+    ("unknown measure", [("clips/demo/measures", ["memory", "beauty"])], ["clips.demo.measures: found 'beauty', allowed: ", "memory"]),
+    ("the same measure twice", [("clips/demo/measures", ["memory", {"Memory": {"frames": 3}}])], ["clips.demo.measures: found 'memory' twice, allowed: each measure once"]),
+    ("two measures in one entry", [("clips/demo/measures", [{"memory": {}, "objects": {}}])], ["clips.demo.measures: found {'memory': {}, 'objects': {}}, allowed: one name, or one name with its arguments"]),
+    ("unknown argument of a measure", [("clips/demo/measures", [{"memory": {"frame": 9}}])], ["clips.demo.measures: memory.frame: unknown key, allowed: scales, frames"]),
+    ("wrong argument of a measure", [("clips/demo/measures", [{"memory": {"frames": 0}}])], ["clips.demo.measures: memory.frames: found 0, allowed: greater than 0"]),
+    ("infinite scale of the memory", [("clips/demo/measures", [{"memory": {"scales": [float("inf")]}}])], ["clips.demo.measures: memory.scales: found [inf], allowed: a list of numbers from 0 on, at least one"]),
+    ("objects of a game that is not known", [("agents/breakout/env", "AssaultNoFrameskip-v4"), ("clips/demo/measures", ["memory", "objects"])], ["clips.demo.measures: found objects for agents.breakout, which plays Assault, allowed: objects for boxing, breakout"]),
+    ("objects of a game of one of several agents", [("agents/other", {**DEFAULT["agents"]["breakout"], "env": "ALE/Assault-v5"}), ("clips/demo/agent", ["breakout", "other"]), ("clips/demo/measures", ["objects"])], ["clips.demo.measures: found objects for agents.other, which plays Assault"]),
     ("no clips", [("clips/demo", None)], ["clips: found {}, allowed: at least 1 entry"]),
     ("two lengths of one episode", [("clips/more", {**DEFAULT["clips"]["demo"], "max_steps": 2500})], ["clips.more.max_steps: found 2500, allowed: 3000, as clips.demo"]),
     ("name with a slash", [("clips/a b", DEFAULT["clips"]["demo"])], ["clips: found the name 'a b'", "letters, digits"]),

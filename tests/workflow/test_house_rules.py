@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
+from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
@@ -38,6 +40,15 @@ TARGETS = {"list_unused", "delete_unused"}
 
 def test_every_script_has_its_rule() -> None:
     assert {path.stem for path in SCRIPTS} - TARGETS == RULES.keys()
+
+
+def test_no_script_has_the_name_of_a_module_that_snakemake_may_import() -> None:
+    # Jobs find the scripts' folder before all installed packages.
+    elsewhere = [path for path in sys.path if not (Path(path) / "searchlight").is_dir()]
+    for script in SCRIPTS:
+        found = PathFinder.find_spec(script.stem, elsewhere)
+        assert found is None, f"{script.name} hides {found.origin}"
+        assert script.stem not in sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -42,7 +42,7 @@ BASE: dict[str, Any] = {
     "clips": {"one": {**CLIP, "measures": MEASURES}},
     "video": {"zoom": 1},
 }
-SHOWN = {"tabulate": 1, "page": 1}
+SHOWN = {"tabulate_measures": 1, "page": 1}
 
 
 def configured(project: Project, **edits: Any) -> None:
@@ -198,7 +198,7 @@ FILES: dict[str, dict[str, int]] = {
     f"{PACKAGE}/measures/games/pong.py": {},
     f"{PACKAGE}/clips/measure_clip.py": {"measure_clip": 4, "measure_method": 8, "draw_measure": 5, **SHOWN},
     f"{PACKAGE}/clips/measure_method.py": {"measure_method": 8, "draw_measure": 4, **SHOWN},
-    f"{PACKAGE}/clips/tabulate.py": {"draw_measure": 5, **SHOWN},
+    f"{PACKAGE}/clips/tabulate_measures.py": {"draw_measure": 5, **SHOWN},
     f"{PACKAGE}/clips/draw_measure.py": {"draw_measure": 5},
     "scripts/draw_measure.py": {"draw_measure": 5},
     f"{PACKAGE}/clips/collect.py": {"collect": 2, "render": 2, "page": 1},

@@ -434,7 +434,7 @@ CONFIG: dict[str, Edit] = {
     "methods: one more": Edit(CLIP, {"clips/two/methods": ["occlusion", "greydanus"]}, bundle="clips"),
     "methods: in another order": Edit({"page": 1}, {"clips/one/methods": ["greydanus", "occlusion"]}),
     "measures": Edit(
-        {"measure_clip": 2, "measure_method": 1, "tabulate": 1, "draw_measure": 2, "page": 1},
+        {"measure_clip": 2, "measure_method": 1, "tabulate_measures": 1, "draw_measure": 2, "page": 1},
         {"clips/two/measures": [{"memory": {"frames": 3}}, "objects"]},
         bundle="blocks",
         why="tests/workflow/test_measures.py edits what measures depend on",
@@ -480,7 +480,7 @@ PLANNED: dict[str, dict[str, int]] = {
     "render_gameplay": {"render_gameplay": 3, "page": 3},
     "page": {"page": 3},
     # They make no results of the base config, or such that stay as they are however they are made.
-    **{name: {} for name in ("measure_clip", "measure_method", "tabulate", "draw_measure")},
+    **{name: {} for name in ("measure_clip", "measure_method", "tabulate_measures", "draw_measure")},
     **{name: {} for name in ("differentiate", "check_frames", "episode_length", "list_unused", "delete_unused")},
 }
 # Files that are run for real, and with which others.
@@ -491,12 +491,12 @@ BUNDLED_FILES = {
     "searchlight/clips/draw_measure.py": "blocks",
     "searchlight/clips/measure_clip.py": "blocks",
     "searchlight/clips/measure_method.py": "blocks",
-    "searchlight/clips/tabulate.py": "blocks",
+    "searchlight/clips/tabulate_measures.py": "blocks",
     "searchlight/measures/_changes.py": "blocks",
     "searchlight/measures/_twin.py": "blocks",
     "searchlight/measures/memory.py": "blocks",
     "searchlight/saliency/single_maps.py": "blocks",
-    "tabulate.py": "blocks",
+    "tabulate_measures.py": "blocks",
     "searchlight/measures/games/pong.py": "blocks",
     "collect.py": "methods",
     "searchlight/clips/collect.py": "methods",

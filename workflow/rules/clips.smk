@@ -143,6 +143,7 @@ rule page:
         gameplay="results/clips/{clip}/gameplay.mp4",
         videos=from_config("results/clips/{clip}/{method}.{layer}.mp4"),
         measures=from_config("results/clips/{measured}/measures.csv"),
+        curves=from_config("results/clips/{measured}/measures-by-frame.csv"),
     output:
         report(
             "results/clips/{clip}/index.html",
@@ -163,7 +164,7 @@ rule page:
     params:
         **tracked(
             "page",
-            after=["render_gameplay", "render", "tabulate"],
+            after=["render_gameplay", "render", "tabulate_measures"],
             methods=setting("clips/{clip}/methods"),
             gains=setting("methods/{method}/gain"),
             fps=setting("clips/{clip}/fps"),

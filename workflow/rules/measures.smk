@@ -66,7 +66,7 @@ rule measure_method:
         "../../scripts/measure_method.py"
 
 
-rule tabulate:
+rule tabulate_measures:
     input:
         of_clip=from_config("results/measures/{clip}/{of_clip}.zarr.zip"),
         of_methods=from_config("results/measures/{clip}/{method}/{of_method}.zarr.zip"),
@@ -84,9 +84,9 @@ rule tabulate:
             labels={"clip": "{clip}", "shows": "numbers along the frames"},
         ),
     log:
-        "results/logs/tabulate/{clip}.log",
+        "results/logs/tabulate_measures/{clip}.log",
     benchmark:
-        "results/benchmarks/tabulate/{clip}.tsv"
+        "results/benchmarks/tabulate_measures/{clip}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -95,13 +95,13 @@ rule tabulate:
         runtime=growing(10),
     params:
         **tracked(
-            "tabulate",
+            "tabulate_measures",
             after=["measure_clip", "measure_method"],
             only_with="measured",
             chosen=setting("clips/{clip}/measures"),
         ),
     script:
-        "../../scripts/tabulate.py"
+        "../../scripts/tabulate_measures.py"
 
 
 rule draw_measure:

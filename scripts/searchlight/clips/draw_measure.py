@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from searchlight import measures, registry
-from searchlight.clips.tabulate import results_of
+from searchlight.clips.tabulate_measures import results_of
 from searchlight.store.files import written_whole
 from searchlight.store.records import mark
 
@@ -20,6 +20,8 @@ STYLE: Any = {
     "axes.titlesize": "medium",
     "font.size": 9,
     "legend.frameon": False,
+    # Names may hold dollar signs.
+    "text.parse_math": False,
     # Blue, amber and others that colour-blind people can tell apart (Okabe and Ito).
     "axes.prop_cycle": "cycler('color', ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#000000'])",
 }
@@ -43,6 +45,9 @@ def draw_measure(
         clip: name of the clip in the config.
         name: of the measure.
         arguments: of the measure.
+
+    Raises:
+        SearchlightError: a store is missing or damaged.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,8 +61,7 @@ def draw_measure(
         rows = member.module.table(results, member.arguments)
         member.module.draw(figure, results, rows, member.arguments)
         about = results.any.attributes
-        # Names may hold dollar signs, which are no mathematics here.
-        figure.suptitle(f"{name}: {clip}, {about['agent']}, seed {about['seed']}", parse_math=False)
+        figure.suptitle(f"{name}: {clip}, {about['agent']}, seed {about['seed']}")
         with written_whole(output) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
             with partial.open("ab") as file:

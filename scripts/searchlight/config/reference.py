@@ -16,12 +16,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from searchlight import registry
+from searchlight import measures, registry
 from searchlight.agents import networks, preprocessings, wrappers
 from searchlight.config import environments
 from searchlight.config.allowed import Allowed
 from searchlight.config.models import Config
 from searchlight.config.read import read_catalogue
+from searchlight.measures import games
 from searchlight.saliency import fills, gradients, perturbers, scorers
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +68,7 @@ def render_reference() -> str:
     parts += [_PERTURBERS, *_members(perturbers.FOLDER)]
     parts += [_SCORERS, *_members(scorers.FOLDER)]
     parts += [_GRADIENTS, *_members(gradients.FOLDER)]
+    parts += [_MEASURES, *_members(measures.FOLDER), _games()]
     parts.append(_catalogue())
     parts.append(_BLOCK_SIZE)
     return "\n\n".join(parts) + "\n"
@@ -194,6 +196,20 @@ A gradient says what the network would make of a change too small to see. A pert
 without the thing. So take gradients beside `erase`, not in its place."""
 
 
+_MEASURES = """\
+## Measures
+
+How far to believe a clip's maps, in numbers: `measures: [objects, {faithfulness: {frames: 128}}]` of a clip. Each has
+its arguments, or none; the list of an overlay replaces the one before it. What a measure takes of the agent alone is
+computed once for all methods. Its results are
+
+- on the clip's page: curves in step with the videos, and a table for each measure, which marks where a method differs
+  from the clip's first one by more than chance;
+- beside the page: `measures.csv` (each number with its 95 % interval), `measures-by-frame.csv` (the curves), and a
+  picture of each measure, `MEASURE.png`; all of them are in the report, too;
+- in `results/measures/CLIP/…`: the stores behind them, with every frame's numbers."""
+
+
 _BLOCK_SIZE = """\
 ## Choosing `block_size`
 
@@ -210,6 +226,19 @@ def _members(folder: str) -> Iterator[str]:
         model = member.Arguments
         described = f"### `{name}`\n\n{inspect.cleandoc(model.__doc__ or '')}"
         yield f"{described}\n\n{_table(model)}" if model.model_fields else described
+
+
+def _games() -> str:
+    """Return the games whose objects are known, and how well."""
+    rows = []
+    for name in registry.names(games.FOLDER):
+        described = inspect.cleandoc(registry.load(games.FOLDER, name).__doc__ or "")
+        rows.append(f"- {' '.join(described.split())}")
+    return (
+        "### Games whose objects are known\n\nMeasures of objects are for these games. The console's memory says what "
+        "lies where, and tests compare it with pixels: an object is exact in a frame if its box is that of its pixels. "
+        "A move takes if the object is then seen elsewhere.\n\n" + "\n".join(rows)
+    )
 
 
 def render_schema() -> str:

@@ -91,7 +91,8 @@ class Measured:
     Attributes:
         time: the decisions that were measured, in order.
         variables: arrays along ``time`` (and other dimensions), by name. An array along ``time`` alone with the
-            attribute ``curve`` is a curve on pages; the attribute's text is its name there. NaN: not measured here.
+            attribute ``curve`` is a curve on pages; the attribute's text is its name there. Curves of a measure whose
+            names end in the same ``: QUANTITY`` share a chart. NaN: not measured here.
         attributes: of the store.
         notices: one line each, for what a user should know: frames that were left out, a constant map.
     """

@@ -13,12 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from searchlight.clips.page.measured import read_measures
 from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.store.files import read_sealed, write_text
 from searchlight.store.records import mark
 from searchlight.store.zarr import Reader, load
 
 TEMPLATE = Path(__file__).with_name("page.html")
+# Of clips with measures, the page has this part, too.
+MEASURES = Path(__file__).with_name("measures.html")
 # Layers that the page shows beside the game; the others are for slides.
 SHOWN = ("actor", "critic", "both")
 
@@ -34,6 +37,7 @@ def write_page(
     gains: Sequence[float],
     fps: float,
     colours: Mapping[str, str],
+    measures: tuple[str | Path, str | Path] | None = None,
 ) -> None:
     """Write the page of a clip.
 
@@ -48,6 +52,10 @@ def write_page(
         fps: frames per second of the videos.
         colours: ``#rrggbb`` of the ``actor`` and the ``critic`` in the layer that shows both; and of what ``raises``
             and what ``lowers`` the output in signed maps.
+        measures: the two tables written by ``searchlight.clips.tabulate_measures``; None for a clip without measures.
+
+    Raises:
+        SearchlightError: a file is missing or damaged.
     """
     pages_data = {**_describe(clip_paths[0], clip, fps), "colours": dict(colours)}
     with load(clip_paths[0]) as store:
@@ -60,6 +68,8 @@ def write_page(
         {"name": name, "gain": gain, **_about(path)}
         for name, gain, path in zip(methods, gains, clip_paths, strict=True)
     ]
+    if measures is not None:
+        pages_data["measures"] = read_measures(*measures, pages_data["step"])
     blocks = "\n".join(
         f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
         for name, path in embedded.items()
@@ -71,6 +81,7 @@ def write_page(
         "title": html.escape(f"{clip} – Searchlight"),
         "data": json.dumps(pages_data, allow_nan=False).replace("<", "\\u003c"),
         "videos": blocks,
+        "measures": MEASURES.read_text(encoding="utf-8") if measures is not None else "",
     }
     # One substitution fills all places, so that inserted text is not searched again.
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ DIGITS = 6
 COLUMNS = ("measure", *Row._fields)
 
 
-def tabulate(
+def tabulate_measures(
     of_clip_paths: Sequence[str | Path],
     of_method_paths: Sequence[str | Path],
     table: str | Path,
@@ -36,8 +36,8 @@ def tabulate(
         of_clip_paths: stores written by ``searchlight.clips.measure_clip``.
         of_method_paths: stores written by ``searchlight.clips.measure_method``.
         table: path of the table to write, with the columns of ``searchlight.measures.Row``.
-        curves: path of the numbers along the frames to write: a row for each decision that any measure has, a column
-            for each curve; empty where there is no number.
+        curves: path of the numbers along the frames to write: a row for each decision that any curve has, a column
+            for each curve, named ``MEASURE: curve`` or ``MEASURE, METHOD: curve``; empty where there is no number.
         chosen: arguments of the clip's measures, by name.
     """
     rows: list[list[Any]] = []
@@ -77,19 +77,23 @@ def _curves(measure: str, results: Results) -> Iterator[tuple[str, dict[int, flo
         for name in store.names() if store is not None else ():
             if store is not None and (words := store.about(name).get("curve")) is not None:
                 numbers = zip(store.read("time").tolist(), store.read(name).tolist(), strict=True)
-                yield f"{prefix}: {words}", {time: value for time, value in numbers if np.isfinite(value)}
+                yield _cell(f"{prefix}: {words}"), dict(numbers)
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.{DIGITS}g}"
+    """Return a cell: a number with ``DIGITS`` digits, empty if it is none; a text on one line."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.{DIGITS}g}" if np.isfinite(value) else ""
     return value
 
 
-def _write(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows as CSV. The last column holds the lineage, because a comment is no CSV."""
+def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows as CSV. The last column holds the lineage, because a comment is no CSV; without rows, its name."""
+    lineage = mark().decode()
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header, "made_by"])
-    writer.writerows([*row, mark().decode()] for row in rows)
+    writer.writerow([*header, "made_by" if rows else lineage or "made_by"])
+    writer.writerows([*row, lineage] for row in rows)
     write_text(path, text.getvalue())

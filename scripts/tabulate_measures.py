@@ -2,10 +2,10 @@
 
 from searchlight.job import job
 
-with job("tabulate", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
-    from searchlight.clips.tabulate import tabulate
+with job("tabulate_measures", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
+    from searchlight.clips.tabulate_measures import tabulate_measures
 
-    tabulate(
+    tabulate_measures(
         snakemake.input.of_clip,
         snakemake.input.of_methods,
         snakemake.output.table,
