@@ -216,8 +216,8 @@ def test_store_has_every_stage_of_real_maps(tmp_path: Path) -> None:
         for name in store.names():
             np.testing.assert_array_equal(store.read(name), again.read(name))
         assert np.isfinite(store.read("SSIM_critic")).all()
-        # A network of which all is random makes other maps than the agent's.
-        assert store.read("HOG_actor")[:, -1].mean() < 0.6
+        # Networks with random layers make other maps than the agent's.
+        assert (store.read("SSIM_actor") < 0.99).all()
         results = Results(None, {"black": store})
         rows = randomisation.table(results, randomisation.Arguments())
     stages = [row for row in rows if row.is_method and row.quantity.startswith("SSIM of the actor")]
