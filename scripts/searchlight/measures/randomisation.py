@@ -32,8 +32,9 @@ class Arguments(Table):
     Beside it stand two yardsticks: the method's maps without their signal, which are the least alike, and its maps of
     other frames. Maps of two frames are much alike, too, so a high rank correlation alone says little.
 
-    Its limits: it says that a method depends on the network, not that its maps are right. `SARFA` explains the action
-    that the random network prefers.
+    Its limits: it says that a method depends on the network, not that its maps are right. A perturbation with a
+    background changes only what moves. So its maps light up the same few places by any network, and stay alike; look at
+    `faithfulness` and `interventions` for these.
     """
 
     frames: PositiveInt = Field(16, description="Up to how many of the episode's frames are measured, evenly spread.")
@@ -136,7 +137,7 @@ def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments
     lines = [Line2D([], [], color=f"C{number}", label=name) for number, name in enumerate(results.of_methods)]
     lines += [Line2D([], [], color="0.4", linestyle=STYLES[name], label=words) for name, words in YARDSTICKS.items()]
     figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 6))
-    figure.supxlabel("random from the heads down to")
+    panels[-1, 1].set_xlabel("random from the heads down to")
 
 
 def _stages(store: Reader) -> list[str]:
