@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from scipy.stats import rankdata
 
 from searchlight.measures import Results, Row
@@ -16,8 +18,9 @@ from searchlight.measures.games import Box
 from searchlight.store.zarr import Reader
 
 # Inches of the frame, of the bars, and of each method; and of two rows.
-FRAME, BARS, METHOD, HEIGHT = 2.3, 2.5, 2.4, 5.4
-EFFECT = "moving it"
+FRAME, BARS, METHOD, HEIGHT = 2.3, 2.4, 2.6, 5.6
+EFFECT = "effect of moving it"
+NOTE = "points: an object at a frame, by ranks among all; numbers: their rank correlation, with its 95 % interval"
 EFFECT_COLOUR = "#333333"
 # Pixels that boxes are drawn around objects.
 ROOM = 2
@@ -40,13 +43,18 @@ def draw_interventions(figure: Figure, results: Results, rows: Sequence[Row]) ->
     for place, (layer, kind) in enumerate(LAYERS.items()):
         effect, _ = effects(store, kind)
         of_methods = {name: saliency(one, store, layer) for name, one in methods.items()}
-        _bars(figure.add_subplot(grid[place, 1]), layer, kind, {EFFECT: effect, **of_methods}, moved)
+        axes = figure.add_subplot(grid[place, 1])
+        _bars(axes, {EFFECT: effect, **of_methods}, moved)
+        axes.set_title(f"parts of all objects, {layer}")
+        if place == 0:
+            labels = axes.get_legend_handles_labels()
+            figure.legend(*labels, loc="outside lower center", ncols=1 + len(methods), title=NOTE)
         for index, (name, values) in enumerate(of_methods.items()):
             axes = figure.add_subplot(grid[place, 2 + index])
             _points(axes, values, effect, colours)
             axes.set_title(_said(name, held[name, f"{layer}'s rank correlation, {pooled}"]), parse_math=False)
-            axes.set_xlabel(f"{layer}'s saliency on it (rank)")
-            axes.set_ylabel(f"effect on the {kind} (rank)" if index == 0 else "")
+            axes.set_xlabel(f"{layer}'s saliency on it")
+            axes.set_ylabel(f"moving it changes the {kind}" if index == 0 else "")
 
 
 def _frame(axes: Axes, store: Reader, colours: Mapping[str, str]) -> None:
@@ -54,18 +62,16 @@ def _frame(axes: Axes, store: Reader, colours: Mapping[str, str]) -> None:
     screen, boxes = store.read("example_frame"), store.read("example_box")
     height, width = screen.shape[:2]
     axes.imshow(screen, interpolation="nearest", aspect=height / width)
-    for (name, colour), edges in zip(colours.items(), boxes.tolist(), strict=True):
-        if edges[0] < 0:
+    for (name, colour), places in zip(colours.items(), boxes.tolist(), strict=True):
+        for edges in places[1:]:
+            _outline(axes, edges, edgecolor=colour, linewidth=0.8, linestyle=(0, (2, 1.5)))
+        if places[0][0] < 0:
             continue
-        box = Box(*edges).grown(ROOM)
-        x, y = box.left - 0.5, box.top - 0.5
-        outline = [(x, y), (x + box.width, y), (x + box.width, y + box.height), (x, y + box.height)]
-        axes.fill(*zip(*outline, strict=True), fill=False, edgecolor=colour, linewidth=1.6)
-        above = box.top > height / 8
-        right = box.left > width / 2
+        box = _outline(axes, places[0], edgecolor=colour, linewidth=1.8)
+        above, right = box.top > height / 8, box.left > width / 2
         axes.annotate(
             name,
-            (x + box.width * right, y if above else y + box.height),
+            (box.left - 0.5 + box.width * right, box.top - 0.5 + box.height * (not above)),
             (0, 3 if above else -3),
             textcoords="offset points",
             color=colour,
@@ -73,11 +79,19 @@ def _frame(axes: Axes, store: Reader, colours: Mapping[str, str]) -> None:
             ha="right" if right else "left",
             va="bottom" if above else "top",
         )
-    axes.set_title(f"decision {store.about('example_box')['decision']}")
+    axes.set_title(f"decision {store.about('example_box')['decision']}\nwhere objects are moved")
     axes.set_axis_off()
 
 
-def _bars(axes: Axes, layer: str, kind: str, parts: Mapping[str, np.ndarray], moved: Sequence[str]) -> None:
+def _outline(axes: Axes, edges: Sequence[int], **style: Any) -> Box:
+    """Draw a box with room around it, and return it; a box of -1 is none."""
+    box = Box(*edges).grown(ROOM)
+    if edges[0] >= 0:
+        axes.add_patch(Rectangle((box.left - 0.5, box.top - 0.5), box.width, box.height, fill=False, **style))
+    return box
+
+
+def _bars(axes: Axes, parts: Mapping[str, np.ndarray], moved: Sequence[str]) -> None:
     """Draw for each object its part of all effects, and its part of the saliency on all objects, by each method."""
     height = 0.8 / len(parts)
     for index, (name, values) in enumerate(parts.items()):
@@ -86,25 +100,17 @@ def _bars(axes: Axes, layer: str, kind: str, parts: Mapping[str, np.ndarray], mo
         shares = means / total if total > 0 else np.full(len(means), np.nan)
         places = np.arange(len(moved)) + (index - (len(parts) - 1) / 2) * height
         colour = EFFECT_COLOUR if name == EFFECT else f"C{index - 1}"
-        label = f"effect on the {kind}" if name == EFFECT else f"saliency by {name}".replace("$", r"\$")
-        axes.barh(places, shares, 0.9 * height, color=colour, label=label)
+        label = EFFECT if name == EFFECT else f"saliency by {name}".replace("$", r"\$")
+        axes.barh(places, np.nan_to_num(shares), 0.9 * height, color=colour, label=label)
         for place, share in zip(places, shares, strict=True):
-            said = f"{share:.0%}" if np.isfinite(share) else "none"
-            axes.annotate(
-                said,
-                (share if np.isfinite(share) else 0, place),
-                (3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7.5,
-            )
+            said, end = (f"{share:.0%}", share) if np.isfinite(share) else ("none", 0)
+            axes.annotate(said, (end, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
     axes.set_yticks(np.arange(len(moved)), moved)
     axes.set_ylim(len(moved) - 0.5, -0.5)
     axes.set_xlim(0, 1.15)
     axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axes.tick_params(axis="y", length=0)
-    axes.set_title(f"{layer}: parts of all objects")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), fontsize=7.5, handlelength=1)
+    axes.spines["left"].set_visible(False)
 
 
 def _points(axes: Axes, values: np.ndarray, effect: np.ndarray, colours: Mapping[str, str]) -> None:
@@ -119,12 +125,16 @@ def _points(axes: Axes, values: np.ndarray, effect: np.ndarray, colours: Mapping
         axes.scatter(x, y, size, color=colour, alpha=0.8, linewidths=0, label=name)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xticks([0, 1], ["lowest", "highest"])
-    axes.set_yticks([0, 1], ["lowest", "highest"], rotation=90, va="center")
+    axes.set_xticks([0.02, 0.98], ["least", "most"])
+    axes.set_yticks([0.02, 0.98], ["least", "most"])
+    axes.tick_params(length=0)
+    first, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     axes.set_box_aspect(1)
 
 
 def _said(method: str, row: Row) -> str:
-    if not np.isfinite(row.value):
-        return f"{method}: no correlation"
-    return f"{method}: {row.value:.2f} ({row.low:.2f} to {row.high:.2f})"
+    """Return a title: a method's rank correlation, with its interval."""
+    said = f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})" if np.isfinite(row.value) else "none"
+    return f"{method}: {said}"

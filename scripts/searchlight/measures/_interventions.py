@@ -148,11 +148,17 @@ class Interventions:
         most = np.flatnonzero(took == took.max())
         decision = self._time[int(most[np.abs(most - len(took) // 2).argmin()])]
         screen = self._scene.episode.read("frame", slice(decision, decision + 1))[0]
-        boxes = np.array([self._regions.newest(one, decision) or (-1, -1, -1, -1) for one in self._moved], np.int64)
-        words = f"top, left, height and width at decision {decision}, in pixels, of {', '.join(found)}"
+        most_moves = max(len(one.moves) for one in self._moved)
+        boxes = np.full((len(self._moved), 1 + most_moves, 4), -1, np.int64)
+        for places, one in zip(boxes, self._moved, strict=True):
+            moves = (move for move in one.moves if self._regions.fits(one, decision, move))
+            found_boxes = [self._regions.newest(one, decision, move) for move in (None, *moves)]
+            for place, box in zip(places, found_boxes, strict=False):
+                place[:] = box or -1
+        words = f"top, left, height and width in pixels, as it is and after each move, of {', '.join(found)}; -1: none"
         return {
             "example_frame": Variable(("y", "x", "channel"), screen, {"long_name": f"screen at decision {decision}"}),
-            "example_box": Variable(("object", "edge"), boxes, {"long_name": words, "decision": decision}),
+            "example_box": Variable(("object", "place", "edge"), boxes, {"long_name": words, "decision": decision}),
         }
 
 

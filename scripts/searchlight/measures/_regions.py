@@ -14,7 +14,7 @@ import numpy as np
 from searchlight.agents.preprocessing import Preprocessing
 from searchlight.errors import SearchlightError
 from searchlight.measures import Scene
-from searchlight.measures.games import Box, GameObject, objects_of
+from searchlight.measures.games import Box, GameObject, Move, objects_of
 
 # All objects together, as one more object.
 ALL = "all objects"
@@ -54,12 +54,17 @@ class Regions:
         """Return the decisions whose screens an observation is made of, oldest first."""
         return self.preprocessing.decisions(decision, decision if self._begun is None else int(self._begun[decision]))
 
-    def newest(self, of: GameObject, decision: int) -> Box | None:
-        """Return the box of an object in the newest raw frame of a decision, as far as the agent sees it."""
-        box = of.box(self._rams[-1][decision])
+    def newest(self, of: GameObject, decision: int, move: Move | None = None) -> Box | None:
+        """Return the box of an object, or its box after a move, in the newest raw frame of a decision.
+
+        Returns:
+            The part of the box that the agent sees, or None.
+        """
+        ram = self._rams[-1][decision]
+        box = of.box(ram) if move is None else of.moved(ram, move)
         return None if box is None else box.within(self._seen)
 
-    def fits(self, of: GameObject, decision: int, move: Any) -> bool:
+    def fits(self, of: GameObject, decision: int, move: Move) -> bool:
         """Return whether an object, moved in all pictures of an observation, lies within its field in each."""
         return all(of.moved(self._rams[-1][one], move) is not None for one in self.made_of(decision))
 

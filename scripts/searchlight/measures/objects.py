@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from searchlight.saliency.recorded import Moment
+
 FRAMES = "clip"
 USES_OBJECTS = True
 USES_MAPS = True
 UNIFORM = "the same everywhere"
 # What is measured of each map and object, by the word in the table.
 _KINDS = ("share", "density", "hits")
+# Frames that are read at a time.
+_RUN = 16
 
 
 class Arguments(Table):
@@ -77,7 +82,7 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
     regions, space = Regions(scene, "objects"), scene.space
     found: dict[tuple[str, str], list[float]] = {}
     zero = dict.fromkeys(MAPS, 0)
-    for moment in scene.moments(scene.frames):
+    for moment in _moments(scene):
         images = {
             layer: regions.seen(np.abs(image), space) for layer, image in zip(MAPS, scene.maps(moment), strict=True)
         }
@@ -104,6 +109,12 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         if number
     ]
     return Measured(list(scene.frames), variables, notices=notices)
+
+
+def _moments(scene: Scene) -> Iterator[Moment]:
+    """Yield the moments of all frames, which are read in runs, because each chunk of a store holds many frames."""
+    for start in range(0, len(scene.frames), _RUN):
+        yield from scene.recorded.moments(scene.frames[start : start + _RUN])
 
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
