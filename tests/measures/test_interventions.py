@@ -222,10 +222,13 @@ def test_saliency_is_the_mean_on_the_objects_pixels(episode: Reader, tmp_path: P
             of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, margin=margin)
             for margin in (0, 200)
         ]
+        whole = of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, saliency="sum")
         time = store.read("time")
     paddle = Regions(scene, "interventions").objects[1]
     boxes = [paddle.box(ram) for ram in episode.read("ram")[time]]
     expected = [box.left + (box.width - 1) / 2 for box in boxes if box is not None]
+    areas = [box.height * box.width for box in boxes if box is not None]
+    assert numbers(whole, "paddle_critic") == pytest.approx(np.multiply(expected, areas))
     for layer in ("actor", "critic"):
         assert numbers(found[0], f"paddle_{layer}") == pytest.approx(expected)
         assert numbers(found[1], f"paddle_{layer}") == pytest.approx([79.5] * len(time)), "all that is seen"

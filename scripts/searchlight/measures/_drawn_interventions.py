@@ -24,8 +24,8 @@ NOTE = "points: an object at a frame, by ranks among all; numbers: their rank co
 EFFECT_COLOUR = "#333333"
 # Pixels that boxes are drawn around objects.
 ROOM = 2
-# Blue and amber are those of maps; objects have others.
-_OBJECTS = ("C2", "C5", "C3", "C4", "C0", "C1", "#7f7f7f", "#bcbd22", "#8c564b", "#17becf")
+# Of objects; none is a method's.
+_OBJECTS = ("#d81b60", "#6a3dd1", "#7cb518", "#8d5524", "#00b4d8", "#7f7f7f")
 
 
 def draw_interventions(figure: Figure, results: Results, rows: Sequence[Row]) -> None:

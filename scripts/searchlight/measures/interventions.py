@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from pydantic import Field
 
@@ -34,6 +34,9 @@ class Arguments(Table):
     margin: Annotated[Int, Field(ge=0)] = Field(
         0, description="Pixels of the screen around an object whose saliency counts too. 0: the object's own pixels."
     )
+    saliency: Literal["mean", "sum"] = Field(
+        "mean", description="What is taken of the saliency on an object's pixels. A sum is larger for large objects."
+    )
 
 
 def of_clip(scene: Scene, arguments: Arguments) -> Measured:
@@ -48,7 +51,7 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
 
 
 def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
-    """Return the mean of both maps' absolute values on each moved object's region."""
+    """Return the mean or the sum of both maps' absolute values on each moved object's region."""
     from searchlight.measures._regions import Regions, plain
     from searchlight.saliency.maps import MAPS
     from searchlight.store.zarr import Variable
@@ -62,10 +65,13 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         for one in moved:
             region = regions.region(one, moment.decision, arguments.margin, scene.space)
             for layer, image in zip(MAPS, maps, strict=True):
-                mean = float(np.abs(image[region]).mean(dtype=np.float64)) if region.any() else float("nan")
-                found[f"{plain(one.name)}_{layer}"].append(mean)
+                some = np.abs(image[region], dtype=np.float64)
+                number = getattr(some, arguments.saliency)() if region.any() else np.nan
+                found[f"{plain(one.name)}_{layer}"].append(float(number))
     variables = {
-        name: Variable(("time",), np.array(numbers), {"long_name": f"mean saliency on the object's pixels: {name}"})
+        name: Variable(
+            ("time",), np.array(numbers), {"long_name": f"{arguments.saliency} of the saliency on the object's pixels"}
+        )
         for name, numbers in found.items()
     }
     return Measured(time, variables)
