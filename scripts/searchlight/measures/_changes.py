@@ -61,7 +61,7 @@ def policy_changes(reference: np.ndarray, outputs: np.ndarray, output: Output) -
         outputs: (n, action), the outputs after.
         output: kind of the outputs.
     """
-    before, after = (_compared(one, output) for one in (np.asarray(reference, np.float64), outputs))
+    before, after = (_compared(np.asarray(one, np.float64), output) for one in (reference, outputs))
     return 0.5 * np.abs(after - before).sum(axis=-1)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,14 +27,25 @@ from searchlight.saliency.masks import Masks, masks_of
 from searchlight.store.blocks import runs
 from searchlight.store.zarr import CHUNK_FRAMES, create, load
 
-Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+class Scorer(Protocol):
+    """A function that makes maps of outputs."""
+
+    def __call__(self, reference: np.ndarray, perturbed: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
+        """Return one map a frame, (frame, height, width) float32.
+
+        Args:
+            reference: (frame, output), the outputs.
+            perturbed: (frame, mask, output), those under each mask.
+            chosen: (frame,) int64, the actions to explain, for scorers that explain one of several outputs; without
+                it, those with the highest output.
+        """
 
 
 class Scorers(NamedTuple):
     """Functions that make maps of the actor and of the critic.
 
-    Each takes reference outputs (frame, output) and perturbed outputs (frame, mask, output), and returns one map a
-    frame, (frame, height, width) float32. The critic's one output is the value.
+    The critic's one output is the value.
     """
 
     actor: Scorer
@@ -45,7 +56,7 @@ def _through_xaitk(masks: Masks, name: str, arguments: dict[str, Any]) -> Scorer
     plugin = plugins.build("scorer", name, arguments)
     dense = masks.dense(0, len(masks))
 
-    def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+    def score(reference: np.ndarray, perturbed: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG001
         maps = [np.asarray(plugin(ref, outputs, dense)) for ref, outputs in zip(reference, perturbed, strict=True)]
         for one in maps:
             if one.dtype.kind not in "buif":
@@ -80,18 +91,20 @@ def make_scorers(scorer: dict[str, dict[str, Any]], masks: Masks, *, signed: boo
     if registry.file_of(scorers.FOLDER, name) is None:
         through_xaitk = _through_xaitk(masks, name, arguments)
         return Scorers(through_xaitk, through_xaitk)
-    chosen, sums = registry.choose(scorers.FOLDER, scorer), HiddenSums(masks)
+    member, sums = registry.choose(scorers.FOLDER, scorer), HiddenSums(masks)
 
-    def made_by(function: Callable[..., np.ndarray]) -> Scorer:
-        def score(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-            each = function(sums, reference, perturbed, chosen.arguments)
+    def made_by(function: Callable[..., np.ndarray], takes_chosen: bool) -> Scorer:
+        def score(reference: np.ndarray, perturbed: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
+            given = {"chosen": chosen} if takes_chosen else {}
+            each = function(sums, reference, perturbed, member.arguments, **given)
             cells = each[:, 0] if signed else np.abs(each).sum(axis=1)
             return sums.on_pixels(cells.astype(np.float32))
 
         return score
 
-    of_actor = chosen.module.maps
-    return Scorers(made_by(of_actor), made_by(chosen.get("critic_maps", of_actor)))
+    of_actor, of_critic = member.module.maps, member.get("critic_maps")
+    actor = made_by(of_actor, member.get("TAKES_CHOSEN", False))
+    return Scorers(actor, actor if of_critic is None else made_by(of_critic, False))
 
 
 def score_block(

@@ -118,7 +118,7 @@ class _ByMasks:
             self._method["temperature"],
             chosen,
         )
-        actor = self._score.actor(*answers)[0]
+        actor = self._score.actor(*answers, chosen=chosen)[0]
         return Maps(actor, self._score.critic(value.reshape(1, 1), values.reshape(1, -1, 1))[0])
 
 

@@ -11,6 +11,8 @@ A member may have
 - ``OUTPUT``, the only output of the network that it takes (``searchlight.config.outputs``); other members take all;
 - ``critic_maps``, in place of ``maps`` for the value; ``OUTPUT`` does not apply to it;
 - ``SIGNED``, if its map of one output has a sign: positive where what was hidden raises the output;
+- ``TAKES_CHOSEN``, if it explains one of several outputs. ``maps`` then takes ``chosen``, too: (frame,) int64, the
+  actions to explain; None for those with the highest reference output;
 - ``PERTURBERS``, the names of the only perturbers whose masks it takes.
 """
 

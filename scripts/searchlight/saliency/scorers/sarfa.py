@@ -10,6 +10,7 @@ from searchlight.saliency.scorers.kl import divergence
 
 NAME = "SARFA"
 OUTPUT = "log_probabilities"
+TAKES_CHOSEN = True
 critic_maps = squared_difference.maps
 
 
@@ -25,20 +26,28 @@ class Arguments(Table):
     """
 
 
-def maps(sums: HiddenSums, reference: np.ndarray, perturbed: np.ndarray, arguments: Arguments) -> np.ndarray:
+def maps(
+    sums: HiddenSums,
+    reference: np.ndarray,
+    perturbed: np.ndarray,
+    arguments: Arguments,
+    chosen: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the scores of masks as a map, (frame, 1, cell), from log-probabilities."""
-    strengths = [scores(*frame) for frame in zip(reference, perturbed, strict=True)]
+    explained = [None] * len(reference) if chosen is None else chosen.tolist()
+    strengths = [scores(*frame) for frame in zip(reference, perturbed, explained, strict=True)]
     return mean_over_masks(sums, np.stack(strengths))
 
 
-def scores(reference: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
+def scores(reference: np.ndarray, perturbed: np.ndarray, chosen: int | None = None) -> np.ndarray:
     """Return the score of each mask in one frame, (mask,) float64 in 0..1.
 
     Args:
         reference: (action,) float64, log-probabilities.
         perturbed: (mask, action) float64, those under each mask.
+        chosen: the action to explain; None for the one with the highest reference.
     """
-    chosen = reference.argmax()
+    chosen = int(reference.argmax()) if chosen is None else chosen
     drop = np.maximum(np.exp(reference[chosen]) - np.exp(perturbed[:, chosen]), 0)
     # In logarithms, the others' shares are finite even if their probabilities are too small for a number.
     others = [np.delete(logs, chosen, axis=-1) for logs in (reference, perturbed)]
