@@ -21,9 +21,14 @@ def tables(folder: Path) -> str:
     for agent, name in AGENTS.items():
         rows = [*_rows(folder / f"methods-{agent}"), *_rows(folder / f"objects-{agent}")]
         parts.append(f"### {name}\n")
-        for measure in dict.fromkeys(row["measure"] for row in rows):
-            parts.append(f"**{measure.capitalize()}**\n\n{table([row for row in rows if row['measure'] == measure])}\n")
+        by_measure = {name: [row for row in rows if row["measure"] == name] for name in _unique(rows, "measure")}
+        parts += [f"**{name.capitalize()}**\n\n{table(some)}\n" for name, some in by_measure.items()]
     return "\n".join(parts).rstrip()
+
+
+def _unique(rows: Rows, column: str) -> list[str]:
+    """Return the different values of a column, in order."""
+    return list(dict.fromkeys(row[column] for row in rows))
 
 
 def _rows(clip: Path) -> Rows:
@@ -33,7 +38,7 @@ def _rows(clip: Path) -> Rows:
 
 def table(rows: Rows) -> str:
     """Return one measure's rows as a table: a line for what was measured, a column for each quantity."""
-    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
+    quantities = _unique(rows, "quantity")
     cells = {(row["of"], row["quantity"]): cell(row) for row in rows}
     names = dict.fromkeys((row["of"], row["is_method"] == "True") for row in rows)
     lines = [

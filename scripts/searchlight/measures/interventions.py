@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FRAMES = "clip"
 USES_OBJECTS = True
-USES_MAPS = True
 # Permutations of the shuffled rows.
 _SHUFFLES = 200
 
