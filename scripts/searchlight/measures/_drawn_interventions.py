@@ -45,7 +45,7 @@ def draw_interventions(figure: Figure, results: Results, rows: Sequence[Row]) ->
         of_methods = {name: saliency(one, store, layer) for name, one in methods.items()}
         axes = figure.add_subplot(grid[place, 1])
         _bars(axes, {EFFECT: effect, **of_methods}, moved)
-        axes.set_title(f"parts of all objects, {layer}")
+        axes.set_title(f"each object's part, {layer}")
         if place == 0:
             labels = axes.get_legend_handles_labels()
             figure.legend(*labels, loc="outside lower center", ncols=1 + len(methods), title=NOTE)
