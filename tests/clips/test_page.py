@@ -662,16 +662,16 @@ def test_numbers_of_a_few_frames_are_of_the_nearest(clip: Clip, tmp_path: Path, 
     for frame, nearest in ((0, 4), (4, 4), (11, 4), (12, 20), (COUNT - 1, 20)):
         opened.page.fill("#slider", str(frame))
         assert opened.texts(".legend b") == [str(FIRST + nearest)]
-        assert f"2 of 4 measured frames lie in this clip. Numbers beside the curves are of frame {nearest + 1}." in (
-            opened.texts("#measures p")
-        )
+        (note,) = opened.texts("#measures .curves + .note")
+        assert note.startswith(f"2 of the clip's {COUNT} frames were measured, and 2 outside of it.")
+        assert note.endswith(f" of frame {nearest + 1}.")
     assert opened.page.locator(".curves polyline").count() == 1
 
 
 def test_measure_of_no_frame_of_the_clip_says_so(clip: Clip, tmp_path: Path, visit: Open) -> None:
     curves = {"memory: change": {FIRST - 1: 1.0}}
     opened = visit(clip.write_page(tmp_path / "index.html", measures=write_tables(tmp_path, [], curves)))
-    assert "0 of 1 measured frames lie in this clip." in opened.texts("#measures p")
+    assert f"0 of the clip's {COUNT} frames were measured, and 1 outside of it." in opened.texts("#measures p")
     assert opened.page.locator(".curves").count() == 0
 
 

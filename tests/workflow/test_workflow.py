@@ -389,14 +389,22 @@ def test_preset_plans_only_its_own_clip(project: Project, preset: str) -> None:
     assert re.search(r"^ page +1 *$", done.stdout + done.stderr, re.MULTILINE)
 
 
-def test_report_holds_videos_and_page(mine: Project) -> None:
+def test_report_holds_videos_page_and_measures(mine: Project) -> None:
     import zipfile
 
-    mine.completed("--report", "report.zip", config=edited())
+    config = edited(("clips/small/measures", ["memory"]))
+    mine.completed(config=config)
+    mine.completed("--report", "report.zip", config=config)
     with zipfile.ZipFile(mine.folder / "report.zip") as archive:
         names = [Path(name).name for name in archive.namelist()]
+        text = archive.read("report/report.html").decode()
     assert names.count("gameplay.mp4") == 1
     for method in ("occlusion", "greydanus"):
         for layer in LAYERS:
             assert f"{method}.{layer}.mp4" in names
-    assert "index.html" in names
+    for name in ("index.html", "memory.png", "measures.csv", "measures-by-frame.csv"):
+        assert name in names
+    # Captions name their clip and measure, and leave no template behind.
+    for caption in ("the measure <strong>memory</strong> as a picture", "its measures as a table", "along the frames"):
+        assert caption in text
+    assert "{{" not in text.partition("its measures as a table")[2][:2000]

@@ -116,6 +116,10 @@ class Twin:
         """Return whether the control is the same, bit for bit, when it is played once more."""
         return all(np.array_equal(now.screen, self._again(now.act).screen) for _, now in self._raw_frames(decision))
 
+    def forget(self, before: int) -> None:
+        """Drop the controls of all decisions before one, to free memory; they are drawn again when needed."""
+        self._controls = {decision: held for decision, held in self._controls.items() if decision >= before}
+
     def moved(self, decision: int, of: GameObject, move: Move) -> Look:
         """Return the frame of a decision with an object elsewhere."""
         played = [self._elsewhere(*one, of, move) for one in self._raw_frames(decision)]

@@ -44,7 +44,8 @@ class Arguments(Table):
     Beside the methods stand maps that are none: random pixels, the method with its masks' effects shuffled, and what
     the method's fill changes. A method that is no better than the last shows what it can hide, not what matters.
 
-    Its limits: half-replaced frames are none that the agent ever saw. The change of the value is divided by its mean at
+    Its limits: half-replaced frames are none that the agent ever saw. By the background few pixels differ, so any map
+    that finds them all in the first step has the largest F there is. The change of the value is divided by its mean at
     the base, and so is that of a Q-network's advantages. Numbers of policies and of Q-networks do not compare.
     """
 

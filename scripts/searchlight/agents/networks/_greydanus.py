@@ -15,7 +15,11 @@ from searchlight.agents.policy import LOGITS, Memory
 
 def elu(layer: Tensor) -> Tensor:
     """Return ELU as ``max(x, exp(min(x, 0)) - 1)``: its gradient is finite, and it is faster than torch's ``expm1``."""
-    return torch.maximum(layer, torch.exp(layer.clamp(max=0)) - 1)
+    if torch.is_grad_enabled():
+        return torch.maximum(layer, torch.exp(layer.clamp(max=0)) - 1)
+    # The same bits with one new array in place of three.
+    below = torch.exp(layer).clamp_(max=1).sub_(1)
+    return torch.maximum(layer, below, out=below)
 
 
 class GreydanusPolicy(nn.Module):

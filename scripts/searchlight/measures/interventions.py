@@ -1,0 +1,134 @@
+"""What the agent does when an object of the game is elsewhere, beside what a map says of that object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+from pydantic import Field
+
+from searchlight.config.arguments import Int, PositiveInt, Table
+from searchlight.lazy import numpy as np
+from searchlight.measures import Measured, MethodScene, Results, Row, Scene, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from searchlight.store.zarr import Reader
+
+FRAMES = "clip"
+USES_OBJECTS = True
+USES_MAPS = True
+# Permutations of the shuffled rows.
+_SHUFFLES = 200
+
+
+class Arguments(Table):
+    """Whether maps light up the objects that matter: each is moved in the real game, and the policy looks again.
+
+    An emulator is set to the frame, one object is moved by the console's memory, and the frame is drawn anew, in all
+    pictures of a stack. The change of policy and value is correlated with the saliency on the object (after Atrey et
+    al., 2020), over frames, and over all moved objects and frames together.
+    """
+
+    frames: PositiveInt = Field(64, description="Up to how many of the clip's frames are measured, evenly spread.")
+    margin: Annotated[Int, Field(ge=0)] = Field(
+        0, description="Pixels of the screen around an object whose saliency counts too. 0: the object's own pixels."
+    )
+    saliency: Literal["mean", "sum"] = Field(
+        "mean", description="What is taken of the saliency on an object's pixels. A sum is larger for large objects."
+    )
+
+
+def of_clip(scene: Scene, arguments: Arguments) -> Measured:
+    """Return how far policy and value change when each object is moved, mean over its moves that took.
+
+    Raises:
+        SearchlightError: nothing is known of the game's objects, or the replay is not the episode.
+    """
+    from searchlight.measures._interventions import Interventions
+
+    return Interventions(scene, spread(scene.frames, arguments.frames), arguments.frames).measured()
+
+
+def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
+    """Return the mean or the sum of both maps' absolute values on each moved object's region."""
+    from searchlight.measures._regions import Regions, plain
+    from searchlight.saliency.maps import MAPS
+    from searchlight.store.zarr import Variable
+
+    regions, of_clip = Regions(scene, "interventions"), cast("Reader", scene.of_clip)
+    moved = [one for one in regions.objects if one.moves]
+    time = of_clip.read("time").tolist()
+    found: dict[str, list[float]] = {f"{plain(one.name)}_{layer}": [] for one in moved for layer in MAPS}
+    for moment in scene.moments(time):
+        maps = scene.maps(moment)
+        for one in moved:
+            region = regions.region(one, moment.decision, arguments.margin, scene.space)
+            for layer, image in zip(MAPS, maps, strict=True):
+                some = np.abs(image[region], dtype=np.float64)
+                number = getattr(some, arguments.saliency)() if region.any() else np.nan
+                found[f"{plain(one.name)}_{layer}"].append(float(number))
+    variables = {
+        name: Variable(
+            ("time",), np.array(numbers), {"long_name": f"{arguments.saliency} of the saliency on the object's pixels"}
+        )
+        for name, numbers in found.items()
+    }
+    return Measured(time, variables)
+
+
+def table(results: Results, arguments: Arguments) -> list[Row]:
+    """Return the effects of moving each object, and their rank correlations with the saliency on it."""
+    from searchlight.measures._interventions import LAYERS, effects, saliency
+    from searchlight.measures._regions import listed
+    from searchlight.measures._samples import Samples
+
+    store = results.any
+    moved, samples, rows = store.attributes["moved"], Samples(store.read("time").tolist()), []
+    for layer, kind in LAYERS.items():
+        found, words = effects(store, kind)
+        for name, effect in zip(moved, found, strict=True):
+            count = int(np.isfinite(effect).sum())
+            rows.append(samples.mean(effect).row(f"moving {name}", words, None, count)._replace(is_method=False))
+        of_methods = {method: saliency(one, store, layer) for method, one in results.of_methods.items()}
+        parts = {name: slice(index, index + 1) for index, name in enumerate(moved)}
+        if len(moved) > 1:
+            parts[f"pooled over {listed(moved)}"] = slice(None)
+        for name, part in parts.items():
+            quantity, first = f"{layer}'s rank correlation, {name}", None
+            for method, values in of_methods.items():
+                drawn = samples.correlation(values[part], found[part])
+                count = int((np.isfinite(values[part]) & np.isfinite(found[part])).any(axis=0).sum())
+                rows.append(drawn.row(method, quantity, first, count))
+                rows += _shuffled(method, quantity, values[part], found[part], count)
+                first = first or drawn
+    return rows
+
+
+def _shuffled(method: str, quantity: str, values: np.ndarray, effect: np.ndarray, count: int) -> list[Row]:
+    """Return the same number with its frames shuffled, and of several objects all that is pooled: the mean, and 95 %.
+
+    Shuffled frames leave to pooled numbers what comes from the objects alone: that one matters more in all frames.
+    """
+    from searchlight.measures._statistics import correlation
+
+    random, kept = np.random.default_rng(0), np.isfinite(values) & np.isfinite(effect)
+    found: dict[str, list[float]] = {}
+    for _ in range(_SHUFFLES):
+        within = np.concatenate([random.permutation(one[here]) for one, here in zip(effect, kept, strict=True)])
+        found.setdefault(f"{method}, frames shuffled", []).append(correlation(values[kept], within))
+        if len(values) > 1:
+            everything = correlation(values[kept], random.permutation(effect[kept]))
+            found.setdefault(f"{method}, objects and frames shuffled", []).append(everything)
+    rows = []
+    for of, numbers in found.items():
+        low, high = np.percentile(numbers, [2.5, 97.5]).tolist()
+        rows.append(Row(of, quantity, float(np.mean(numbers)), low, high, frames=count, is_method=False))
+    return rows
+
+
+def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments) -> None:
+    """Draw a frame with its objects, what moving them does beside what the maps say, and both for all frames."""
+    from searchlight.measures._drawn_interventions import draw_interventions
+
+    draw_interventions(figure, results, rows)
