@@ -299,7 +299,7 @@ MISTAKES: list[tuple[str, list[tuple[str, Any]], list[str]]] = [
     ("two measures in one entry", [("clips/demo/measures", [{"memory": {}, "objects": {}}])], ["clips.demo.measures: found {'memory': {}, 'objects': {}}, allowed: one name, or one name with its arguments"]),
     ("unknown argument of a measure", [("clips/demo/measures", [{"memory": {"frame": 9}}])], ["clips.demo.measures: memory.frame: unknown key, allowed: scales, frames"]),
     ("wrong argument of a measure", [("clips/demo/measures", [{"memory": {"frames": 0}}])], ["clips.demo.measures: memory.frames: found 0, allowed: greater than 0"]),
-    ("infinite scale of the memory", [("clips/demo/measures", [{"memory": {"scales": [float("inf")]}}])], ["clips.demo.measures: memory.scales: found [inf], allowed: a list of numbers from 0 on, at least one"]),
+    ("infinite scale of the memory", [("clips/demo/measures", [{"memory": {"scales": [float("inf")]}}])], ["clips.demo.measures: memory.scales: found [inf], allowed: a list of numbers from 0 to 1000, at least one"]),
     ("objects of a game that is not known", [("agents/breakout/env", "AssaultNoFrameskip-v4"), ("clips/demo/measures", ["memory", "objects"])], ["clips.demo.measures: found objects for agents.breakout, which plays Assault, allowed: objects for boxing, breakout"]),
     ("objects of a game of one of several agents", [("agents/other", {**DEFAULT["agents"]["breakout"], "env": "ALE/Assault-v5"}), ("clips/demo/agent", ["breakout", "other"]), ("clips/demo/measures", ["objects"])], ["clips.demo.measures: found objects for agents.other, which plays Assault"]),
     ("no clips", [("clips/demo", None)], ["clips: found {}, allowed: at least 1 entry"]),

@@ -152,3 +152,14 @@ def test_answers_of_parts_of_arrays_that_do_not_lie_together(policy: Any) -> Non
         answers(policy, apart, memory), answers(policy, observations[::2].copy(), memory), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_one_observation_is_answered_alike_however_it_lies_in_memory(policy: Any) -> None:
+    """Torch chooses its arithmetic by the strides also of an axis of one, which NumPy sets to 0 in ``[None]``."""
+    shape = (80, 80, 1) if policy.initial_memory() else (60, 60, 4)
+    random, memory = np.random.default_rng(0), policy.initial_memory()
+    for _ in range(20):
+        observation = random.random(shape, np.float32)
+        one, other = (answers(policy, given, memory) for given in (observation[None], observation[None].copy()))
+        np.testing.assert_array_equal(one.outputs, other.outputs)
+        np.testing.assert_array_equal(one.values, other.values)

@@ -47,7 +47,8 @@ def answers(policy: Policy, observations: np.ndarray, memory: Mapping[str, Tenso
             name: array.expand(len(some), -1) if len(array) == 1 else array[start : start + BATCH]
             for name, array in memory.items()
         }
-        found, value, _ = policy.step(channels_first(np.ascontiguousarray(some)), given)
+        # A copy, because torch chooses its arithmetic by strides, also those of an axis of one.
+        found, value, _ = policy.step(channels_first(np.array(some, order="C")), given)
         outputs.append(found.double().numpy())
         values.append(value.double().numpy())
     return Answers(np.concatenate(outputs), np.concatenate(values))
