@@ -8,11 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from searchlight.agents.policy import LOGITS, Output
 from searchlight.clips.draw_measure import draw_measure
 from searchlight.clips.measure_clip import write_measured
 from searchlight.measures import Measured, MethodScene, Results, Row, Scene
+from searchlight.measures.games import GameObject
 from searchlight.saliency.recorded import Recorded
 from searchlight.saliency.single_maps import Maps
 from searchlight.store.zarr import Reader, load
@@ -79,3 +81,12 @@ def shown(
     found = {(row.of, row.quantity): row for row in rows}
     assert len(found) == len(rows)
     return found
+
+
+def region(of: GameObject, rams: np.ndarray, screen: tuple[int, int]) -> np.ndarray:
+    """Return where an object is seen in any of some raw frames, (H, W) bool, from their memories (n, 128) uint8."""
+    seen = np.zeros(screen, bool)
+    for ram in rams:
+        if (box := of.box(ram)) is not None:
+            seen[box.pixels] = True
+    return seen

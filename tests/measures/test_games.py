@@ -9,7 +9,7 @@ import pytest
 from helpers.games import Sight, compare, play
 from searchlight import registry
 from searchlight.errors import SearchlightError
-from searchlight.measures.games import FOLDER, Box, GameObject, Move, moves, objects_of, region
+from searchlight.measures.games import FOLDER, Box, GameObject, Move, moves, objects_of
 from searchlight.store.zarr import load
 
 # Raw frames that are played of each game.
@@ -118,14 +118,6 @@ def test_bytes_change_by_pixels_and_wrap_around() -> None:
         Move(-4, -4, ((3, -4), (5, 2), (7, 2))),
     )
     assert Move(0, -3, ((2, -3),)).applied(STILL)[2] == 253
-
-
-def test_region_is_the_union_over_raw_frames() -> None:
-    rams = np.stack([STILL] * 3)
-    rams[:2, :2] = (20, 30), (22, 30)
-    seen = region(DOT, rams, (210, 160))
-    assert seen.shape == (210, 160)
-    np.testing.assert_array_equal(np.argwhere(seen), [(row, column) for row in (30, 31) for column in range(20, 25)])
 
 
 def test_unknown_game_is_one_line() -> None:

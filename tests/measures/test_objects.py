@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.objects import Toy, of_method, scene_of, shown, stored
+from helpers.objects import Toy, of_method, region, scene_of, shown, stored
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
@@ -17,7 +17,7 @@ from searchlight.agents import preprocessings
 from searchlight.errors import SearchlightError
 from searchlight.measures import objects
 from searchlight.measures._regions import ALL, Regions, game_of_episode, hit, share
-from searchlight.measures.games import objects_of, region
+from searchlight.measures.games import objects_of
 from searchlight.saliency.single_maps import Maps
 from searchlight.store.zarr import Reader, load
 

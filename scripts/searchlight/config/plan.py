@@ -196,12 +196,14 @@ class Plan:
         each = [one for one in each if None not in [getattr(one, name) for name in needed] and self._makes(rule, one)]
         numbers = blocks if "block" in fields else (None,)
         layers = LAYERS if "layer" in fields else (None,)
-        return [
+        # A method and a measure may need the same background.
+        found = dict.fromkeys(
             pattern.format(**one._asdict(), block=block, layer=layer)
             for one in each
             for block in numbers
             for layer in layers
-        ]
+        )
+        return list(found)
 
     def _makes(self, rule: str | None, names: Names) -> bool:
         """Return whether a rule makes anything for these names."""

@@ -33,8 +33,10 @@ class Arguments(Table):
     margin: Annotated[Int, Field(ge=0)] = Field(
         0, description="Pixels of the screen around an object whose saliency counts too. 0: the object's own pixels."
     )
-    saliency: Literal["mean", "sum"] = Field(
-        "mean", description="What is taken of the saliency on an object's pixels. A sum is larger for large objects."
+    saliency: Literal["sum", "mean"] = Field(
+        "sum",
+        description="What is taken of the saliency on an object's pixels. `sum`: of the whole object, since the whole "
+        "object is moved. `mean`: of a pixel of it, as Atrey et al. do, by which small objects count as much.",
     )
 
 

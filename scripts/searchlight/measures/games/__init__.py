@@ -119,22 +119,6 @@ def objects_of(game: str) -> tuple[GameObject, ...]:
     return objects
 
 
-def region(of: GameObject, rams: np.ndarray, screen: tuple[int, int]) -> np.ndarray:
-    """Return where an object is seen in an observation, (H, W) bool.
-
-    Args:
-        of: the object.
-        rams: (n, 128) uint8, the console's memory at each raw frame that the observation is made of: both of a maximum,
-            those of all pictures of a stack.
-        screen: height and width of the screen.
-    """
-    seen = np.zeros(screen, bool)
-    for ram in rams:
-        if (box := of.box(ram)) is not None:
-            seen[box.pixels] = True
-    return seen
-
-
 def moves(
     right: Sequence[int] = (),
     down: Sequence[int] = (),
