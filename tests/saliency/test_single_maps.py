@@ -206,7 +206,7 @@ def test_null_maps_of_masks_are_the_same_responses_in_another_order(breakout: Pl
     assert not equal(null, maker.null_maps(first, np.random.default_rng(4)))
     assert equal(maps, maker.maps(first))
     # What was kept of a frame is not taken for another.
-    maker.maps(second)
+    assert equal(maker.maps(second), breakout.maker(METHODS[name]).maps(second))
     assert equal(null, maker.null_maps(first, np.random.default_rng(3)))
     fresh = breakout.maker(METHODS[name])
     assert equal(null, fresh.null_maps(first, np.random.default_rng(3))), "also without maps before"
