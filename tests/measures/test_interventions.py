@@ -160,7 +160,7 @@ def test_saliency_that_is_the_effect_has_a_correlation_of_one(episode: Reader, t
     with load(of_clip) as store:
         for method, by_object in factors.items():
             maps = saliency_of(episode, measured, by_object)
-            found = of_method(interventions, scene_of(episode, policy, FRAMES), maps, of_clip=store, frames=10)
+            found = of_method(interventions, scene_of(episode, policy, FRAMES), maps, of_clip=store, saliency="mean")
             of_methods[method] = stored(found, tmp_path / method, "interventions", method=method)
     rows = shown(
         interventions,
@@ -205,6 +205,7 @@ def test_agent_that_always_does_the_same_has_no_correlation(episode: Reader, tmp
             lambda moment: Maps(*np.ones((2, 80, 80))),
             "observation",
             store,
+            saliency="mean",
         )
     assert (numbers(found, "ball_actor") == 1).all()
     of_method_path = stored(found, tmp_path / "method", "interventions", method="constant")
@@ -213,22 +214,21 @@ def test_agent_that_always_does_the_same_has_no_correlation(episode: Reader, tmp
         assert np.isnan(row.value) == ("correlation" in quantity), (of, quantity)
 
 
-def test_saliency_is_the_mean_on_the_objects_pixels(episode: Reader, tmp_path: Path) -> None:
+def test_saliency_is_the_sum_or_the_mean_on_the_objects_pixels(episode: Reader, tmp_path: Path) -> None:
     of_clip = stored(taken(episode, PADDLE, count=3), tmp_path / "of_clip", "interventions")
     columns = np.tile(np.arange(160.0), (210, 1))
     scene = scene_of(episode, PADDLE, FRAMES)
     with load(of_clip) as store:
         found = [
-            of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, margin=margin)
-            for margin in (0, 200)
+            of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, **given)
+            for given in ({"saliency": "mean"}, {"saliency": "mean", "margin": 200}, {})
         ]
-        whole = of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, saliency="sum")
         time = store.read("time")
     paddle = Regions(scene, "interventions").objects[1]
     boxes = [paddle.box(ram) for ram in episode.read("ram")[time]]
     expected = [box.left + (box.width - 1) / 2 for box in boxes if box is not None]
     areas = [box.height * box.width for box in boxes if box is not None]
-    assert numbers(whole, "paddle_critic") == pytest.approx(np.multiply(expected, areas))
+    assert numbers(found[2], "paddle_critic") == pytest.approx(np.multiply(expected, areas))
     for layer in ("actor", "critic"):
         assert numbers(found[0], f"paddle_{layer}") == pytest.approx(expected)
         assert numbers(found[1], f"paddle_{layer}") == pytest.approx([79.5] * len(time)), "all that is seen"
