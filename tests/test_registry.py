@@ -183,7 +183,7 @@ def attributions(scene, arguments):
     "measures/concentration.py": '''
 from searchlight.config.arguments import PositiveInt, Table
 from searchlight.lazy import numpy as np
-from searchlight.measures import Measured, Row, spread
+from searchlight.measures import Measured, spread
 
 FRAMES, USES_MAPS = "clip", True
 WORDS = "share of the brightest pixel"
@@ -205,12 +205,12 @@ def of_method(scene, arguments):
 
 
 def table(results, arguments):
-    from searchlight.measures._statistics import interval, mean_of
+    from searchlight.measures._statistics import Samples
 
     rows = []
     for method, store in results.of_methods.items():
-        time = store.read("time")
-        rows.append(Row(method, WORDS, *interval(mean_of(store.read("share")), time), frames=len(time)))
+        time = store.read("time").tolist()
+        rows.append(Samples(time).mean(store.read("share")).row(method, WORDS, frames=len(time)))
     return rows
 
 

@@ -27,7 +27,6 @@ from searchlight.measures import _deletion as deletion
 from searchlight.measures._bases import BASES, bases_of
 from searchlight.measures._changes import answers, policy_changes
 from searchlight.measures._places import on_observation
-from searchlight.measures._statistics import interval, mean_interval, mean_of
 from searchlight.saliency import fills
 from searchlight.saliency.background import write_background
 from searchlight.saliency.recorded import Moment, Recorded
@@ -187,14 +186,6 @@ def test_most_salient_pixels_come_first_and_equal_ones_by_chance() -> None:
 def test_scale_of_changes_that_are_rounding_is_no_number() -> None:
     found = deletion.scale(np.array([[1e-7, 0, 2], [2e-7, 0, 4]]), np.array([3.0, 1.0]))
     np.testing.assert_array_equal(found, [np.nan, np.nan, 3])
-
-
-@given(st.lists(st.one_of(st.floats(-5, 5), st.just(float("nan"))), min_size=1, max_size=12), st.integers(1, 40))
-@QUICK
-def test_quick_interval_is_that_of_the_mean(values: list[float], apart: int) -> None:
-    time = [5 + apart * number for number in range(len(values))]
-    expected = interval(mean_of(np.array(values)), time)
-    np.testing.assert_allclose(mean_interval(np.array(values), time), expected, atol=1e-12)
 
 
 def test_maps_of_the_screen_are_scaled_to_what_the_agent_sees(episode_path: Path) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.statistics import interval, mean_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from searchlight.measures import _statistics as statistics
-from searchlight.measures._statistics import blocks, correlation, draws, interval, mean_interval, mean_of
+from searchlight.measures._statistics import Samples, blocks, correlation, draws
 
 QUICK = settings(max_examples=25, deadline=None)
 TIMES = st.lists(st.integers(0, 3000), min_size=1, max_size=40, unique=True).map(sorted)
 NUMBERS = st.lists(st.integers(-4, 4).map(float) | st.just(float("nan")), min_size=1, max_size=30)
 NAN = float("nan")
+
+
+def of_mean(values: np.ndarray, time: list[int]) -> tuple[float, float, float]:
+    """Return a mean and its interval, by all samples at once."""
+    mean = Samples(time).mean(values)
+    return (mean.value, *mean.interval())
 
 
 @given(TIMES)
@@ -67,7 +74,8 @@ def test_interval_covers_the_true_mean() -> None:
         # Frames of a block are near-copies.
         values = np.repeat(random.normal(5, 1, 30), 4) + random.normal(0, 0.1, 120)
         for name, times in (("blocks", time), ("frames", np.arange(120) * statistics.NEAR)):
-            value, low, high = mean_interval(values, times)
+            mean = Samples(times.tolist()).mean(values)
+            value, (low, high) = mean.value, mean.interval()
             assert low < value < high
             held[name] += low <= 5 <= high
     assert held["blocks"] >= 34
@@ -93,17 +101,17 @@ def test_values_that_are_no_numbers_are_left_out(values: list[float], apart: int
     kept = [value for value in values if value == value]
     if not kept:
         assert np.isnan(found).all()
-        assert np.isnan(mean_interval(np.array(values), time)).all()
+        assert np.isnan(of_mean(np.array(values), time)).all()
         return
     assert found.value == pytest.approx(np.mean(kept))
     assert min(kept) <= found.low <= found.high <= max(kept)
-    np.testing.assert_allclose(mean_interval(np.array(values), time), found, atol=1e-12)
+    np.testing.assert_allclose(of_mean(np.array(values), time), found, atol=1e-12)
 
 
 def test_nothing_has_no_interval() -> None:
     nothing = np.array([])
     assert np.isnan(interval(mean_of(nothing), [])).all()
-    assert np.isnan(mean_interval(nothing, [])).all()
+    assert np.isnan(of_mean(nothing, [])).all()
 
 
 def test_draws_without_a_number_are_left_out() -> None:
@@ -147,3 +155,46 @@ def test_correlation_of_ranks_and_not_of_values() -> None:
     assert correlation(maps, maps.T.copy().reshape(3, 4)) == pytest.approx(
         spearmanr(maps.ravel(), maps.T.ravel()).statistic
     )
+
+
+FRAMES = 12
+TIME = list(range(0, 20 * FRAMES, 20))
+SAMPLES = Samples(TIME)
+# Few values, so that many are equal.
+VALUES = st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, 7.0, np.nan]), min_size=2 * FRAMES, max_size=2 * FRAMES)
+
+
+@settings(max_examples=10, deadline=None)
+@given(VALUES, VALUES)
+def test_correlations_are_those_of_the_drawn_frames(one: list[float], other: list[float]) -> None:
+    first, second = (np.array(values).reshape(2, FRAMES) for values in (one, other))
+    found = SAMPLES.correlation(first, second)
+    expected = [correlation(first[:, indices].ravel(), second[:, indices].ravel()) for indices in draws(TIME)[:300]]
+    if len(found.samples):
+        np.testing.assert_allclose(found.samples[:300], expected, atol=1e-12)
+    else:
+        assert np.isnan(expected).all()
+    np.testing.assert_equal(found.value, correlation(first.ravel(), second.ravel()))
+
+
+@settings(max_examples=10, deadline=None)
+@given(VALUES.map(lambda values: np.array(values[:FRAMES])))
+def test_means_and_intervals_are_those_of_the_drawn_frames(values: np.ndarray) -> None:
+    found, expected = SAMPLES.mean(values), interval(mean_of(values), TIME)
+    np.testing.assert_allclose([found.value, *found.interval()], expected, atol=1e-12)
+
+
+def test_difference_is_paired_by_frames() -> None:
+    values = np.linspace(0, 100, FRAMES)
+    first, second = SAMPLES.mean(values), SAMPLES.mean(values + 1)
+    row = second.row("other", "number", first, frames=FRAMES)
+    assert row.high - row.low > 10
+    assert (row.less, row.less_low, row.less_high) == pytest.approx((1, 1, 1))
+    assert np.isnan(first.row("first", "number", frames=FRAMES).less)
+
+
+def test_constant_values_have_no_correlation() -> None:
+    found = SAMPLES.correlation(np.ones(FRAMES), np.arange(FRAMES))
+    assert np.isnan(found.value)
+    assert np.isnan(found.samples).all()
+    assert np.isnan(found.interval()).all()

@@ -151,10 +151,9 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return F of the methods, and then of what is no method, for each layer and base."""
-    from searchlight.measures._statistics import mean_interval
+    from searchlight.measures._statistics import Samples
 
-    time = results.any.read("time").tolist()
-    rows = []
+    samples, rows = Samples(results.any.read("time").tolist()), []
     for layer, base, words in _quantities(results):
         of_methods = {name: store.read(layer)[:, base] for name, store in results.of_methods.items()}
         others = {}
@@ -164,14 +163,11 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
             for part in PARTS[1:]:
                 if (array := f"{part}{layer}") in store.names():
                     others[f"{name}: {store.about(array)['of']}"] = store.read(array)[:, base]
-        first = next(iter(of_methods), None)
+        first = None
         for name, numbers in [*of_methods.items(), *others.items()]:
-            is_method, frames = name in of_methods, int(np.isfinite(numbers).sum())
-            row = Row(name, words, *mean_interval(numbers, time), frames=frames, is_method=is_method)
-            if is_method and first is not None and name != first:
-                less, low, high = mean_interval(numbers - of_methods[first], time)
-                row = row._replace(less=less, less_low=low, less_high=high)
-            rows.append(row)
+            drawn, is_method, frames = samples.mean(numbers), name in of_methods, int(np.isfinite(numbers).sum())
+            rows.append(drawn.row(name, words, first if is_method else None, frames=frames, is_method=is_method))
+            first = first or drawn
     return rows
 
 

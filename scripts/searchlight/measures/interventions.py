@@ -82,7 +82,7 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the effects of moving each object, and their rank correlations with the saliency on it."""
     from searchlight.measures._interventions import LAYERS, effects, saliency
     from searchlight.measures._regions import listed
-    from searchlight.measures._samples import Samples
+    from searchlight.measures._statistics import Samples
 
     store = results.any
     moved, samples, rows = store.attributes["moved"], Samples(store.read("time").tolist()), []
@@ -90,7 +90,7 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
         found, words = effects(store, kind)
         for name, effect in zip(moved, found, strict=True):
             count = int(np.isfinite(effect).sum())
-            rows.append(samples.mean(effect).row(f"moving {name}", words, None, count)._replace(is_method=False))
+            rows.append(samples.mean(effect).row(f"moving {name}", words, frames=count, is_method=False))
         of_methods = {method: saliency(one, store, layer) for method, one in results.of_methods.items()}
         parts = {name: slice(index, index + 1) for index, name in enumerate(moved)}
         if len(moved) > 1:
@@ -100,7 +100,7 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
             for method, values in of_methods.items():
                 drawn = samples.correlation(values[part], found[part])
                 count = int((np.isfinite(values[part]) & np.isfinite(found[part])).any(axis=0).sum())
-                rows.append(drawn.row(method, quantity, first, count))
+                rows.append(drawn.row(method, quantity, first, frames=count))
                 rows += _shuffled(method, quantity, values[part], found[part], count)
                 first = first or drawn
     return rows

@@ -100,15 +100,14 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the mean of each curve."""
-    from searchlight.measures._statistics import interval, mean_of
+    from searchlight.measures._statistics import Samples
 
     store = results.any
     time = store.read("time").tolist()
-    rows = []
+    samples, rows = Samples(time), []
     for name in _curves(store, arguments):
-        about = store.about(name)
-        value, low, high = interval(mean_of(store.read(name)), time)
-        rows.append(Row(about["of"], f"mean {about['quantity']}", value, low, high, frames=len(time), is_method=False))
+        about, mean = store.about(name), samples.mean(store.read(name))
+        rows.append(mean.row(about["of"], f"mean {about['quantity']}", frames=len(time), is_method=False))
     return rows
 
 

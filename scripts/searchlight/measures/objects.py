@@ -120,7 +120,7 @@ def _moments(scene: Scene) -> Iterator[Moment]:
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the means of shares, densities and hits, and what they are for a map that is the same everywhere."""
     from searchlight.measures._regions import plain
-    from searchlight.measures._samples import Drawn, Samples
+    from searchlight.measures._statistics import Drawn, Samples
     from searchlight.saliency.maps import MAPS
 
     store = results.any
@@ -135,12 +135,12 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
                     if kind == "density":
                         numbers = numbers / _seen_area(of_method.read(f"{plain(name)}_area"))
                     drawn: Drawn = samples.mean(numbers)
-                    rows.append(drawn.row(method, quantity, first, int(np.isfinite(numbers).sum())))
+                    rows.append(drawn.row(method, quantity, first, frames=int(np.isfinite(numbers).sum())))
                     first = first or drawn
                 # By chance, the largest value lies on an object as often as the object is large.
                 numbers = area / area if kind == "density" else area
-                row = samples.mean(numbers).row(UNIFORM, quantity, None, int(np.isfinite(numbers).sum()))
-                rows.append(row._replace(is_method=False))
+                count = int(np.isfinite(numbers).sum())
+                rows.append(samples.mean(numbers).row(UNIFORM, quantity, frames=count, is_method=False))
     return rows
 
 

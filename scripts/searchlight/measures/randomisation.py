@@ -94,23 +94,23 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the mean similarities of the methods at each stage, and of the yardsticks."""
     from searchlight.measures._similarity import SIMILARITIES
-    from searchlight.measures._statistics import mean_interval
+    from searchlight.measures._statistics import Samples
 
     rows = []
     for layer in LAYERS:
         for kind in SIMILARITIES:
             for method, store in results.of_methods.items():
-                time, numbers = store.read("time").tolist(), store.read(f"{kind}_{layer}")
+                samples, numbers = Samples(store.read("time").tolist()), store.read(f"{kind}_{layer}")
                 for stage, name in enumerate(_stages(store)):
                     found = numbers[:, stage]
                     count = int(np.isfinite(found).sum())
                     what = f"{kind} of the {layer}, random down to {name}"
-                    rows.append(Row(method, what, *mean_interval(found, time), frames=count))
+                    rows.append(samples.mean(found).row(method, what, frames=count))
                 for yardstick, words in YARDSTICKS.items():
                     found = store.read(f"{kind}_{layer}_{yardstick}")
                     count, what = int(np.isfinite(found).sum()), f"{kind} of the {layer}"
-                    of = f"{method}: {words}"
-                    rows.append(Row(of, what, *mean_interval(found, time), frames=count, is_method=False))
+                    mean = samples.mean(found)
+                    rows.append(mean.row(f"{method}: {words}", what, frames=count, is_method=False))
     return rows
 
 
