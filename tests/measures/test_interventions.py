@@ -160,7 +160,7 @@ def test_saliency_that_is_the_effect_has_a_correlation_of_one(episode: Reader, t
     with load(of_clip) as store:
         for method, by_object in factors.items():
             maps = saliency_of(episode, measured, by_object)
-            found = of_method(interventions, scene_of(episode, policy, FRAMES), maps, of_clip=store, saliency="mean")
+            found = of_method(interventions, scene_of(episode, policy, FRAMES), maps, of_clip=store)
             of_methods[method] = stored(found, tmp_path / method, "interventions", method=method)
     rows = shown(
         interventions,
@@ -175,7 +175,7 @@ def test_saliency_that_is_the_effect_has_a_correlation_of_one(episode: Reader, t
         assert rows["bright ball", f"critic's rank correlation, {name}"].value == pytest.approx(1)
         assert rows["bright ball", f"critic's rank correlation, {name}"].less == pytest.approx(0)
     for layer in ("actor", "critic"):
-        pooled = f"{layer}'s rank correlation, pooled over ball and paddle"
+        pooled = f"{layer}'s rank correlation, pooled over ball and paddle, by a pixel's mean"
         assert rows["right", pooled].value == pytest.approx(1)
         assert rows["bright ball", pooled].less == pytest.approx(rows["bright ball", pooled].value - 1)
         assert rows["bright ball", pooled].value < 0.95, "the ball is no more than the paddle, but lights up more"
@@ -205,33 +205,33 @@ def test_agent_that_always_does_the_same_has_no_correlation(episode: Reader, tmp
             lambda moment: Maps(*np.ones((2, 80, 80))),
             "observation",
             store,
-            saliency="mean",
         )
-    assert (numbers(found, "ball_actor") == 1).all()
+    np.testing.assert_array_equal(numbers(found, "ball_actor"), numbers(found, "ball_area"))
     of_method_path = stored(found, tmp_path / "method", "interventions", method="constant")
     rows = shown(interventions, "interventions", of_clip, {"constant": of_method_path}, tmp_path / "picture.png")
     for (of, quantity), row in rows.items():
         assert np.isnan(row.value) == ("correlation" in quantity), (of, quantity)
 
 
-def test_saliency_is_the_sum_or_the_mean_on_the_objects_pixels(episode: Reader, tmp_path: Path) -> None:
+def test_saliency_is_the_sum_on_the_objects_pixels(episode: Reader, tmp_path: Path) -> None:
     of_clip = stored(taken(episode, PADDLE, count=3), tmp_path / "of_clip", "interventions")
     columns = np.tile(np.arange(160.0), (210, 1))
     scene = scene_of(episode, PADDLE, FRAMES)
     with load(of_clip) as store:
         found = [
             of_method(interventions, scene, lambda moment: Maps(columns, -columns), of_clip=store, **given)
-            for given in ({"saliency": "mean"}, {"saliency": "mean", "margin": 200}, {})
+            for given in ({}, {"margin": 200})
         ]
         time = store.read("time")
     paddle = Regions(scene, "interventions").objects[1]
     boxes = [paddle.box(ram) for ram in episode.read("ram")[time]]
     expected = [box.left + (box.width - 1) / 2 for box in boxes if box is not None]
     areas = [box.height * box.width for box in boxes if box is not None]
-    assert numbers(found[2], "paddle_critic") == pytest.approx(np.multiply(expected, areas))
+    assert numbers(found[0], "paddle_area") == pytest.approx(areas)
     for layer in ("actor", "critic"):
-        assert numbers(found[0], f"paddle_{layer}") == pytest.approx(expected)
-        assert numbers(found[1], f"paddle_{layer}") == pytest.approx([79.5] * len(time)), "all that is seen"
+        assert numbers(found[0], f"paddle_{layer}") == pytest.approx(np.multiply(expected, areas))
+        seen = numbers(found[1], f"paddle_{layer}") / numbers(found[1], "paddle_area")
+        assert seen == pytest.approx([79.5] * len(time)), "all that is seen"
 
 
 def test_game_without_annotations_and_another_episode_are_one_line(episode: Reader) -> None:

@@ -107,6 +107,8 @@ def from_config(path):
             if "measure" in wildcards.keys():
                 several -= {"of_clip", "of_method"}
             return found if several else found and found[0]
+        if not plan.paths(path, names, [0]):  # nothing is needed, whatever the blocks are
+            return []
         try:
             return plan.paths(path, names, blocks_of_clip(settings.clips[names.clip]))
         except IncompleteCheckpointException as exception:
@@ -153,6 +155,7 @@ def files_of_clips():
         "results/clips/{clip}/{method}.zarr.zip",
         "results/clips/{clip}/{method}.{layer}.mp4",
         "results/clips/{measured}/measures.csv",
+        "results/clips/{measured}/measures-by-frame.csv",
         "results/clips/{clip}/{measure}.png",
     )
     return [path for clip in settings.clips for one in patterns for path in plan.paths(one, plan.names({"clip": clip}))]

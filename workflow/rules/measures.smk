@@ -24,7 +24,7 @@ rule measure_clip:
             "measure_clip",
             after=["rollout", "background"],
             only_with="of_clip",
-            without=["method"],
+            without=["method", "perturbation", "gradient", "window"],
             measure=setting("measured/{clip}/{measure}"),
             network=setting("agents/{agent}/network"),
         ),
@@ -99,6 +99,7 @@ rule tabulate_measures:
             after=["measure_clip", "measure_method"],
             only_with="measured",
             chosen=setting("clips/{clip}/measures"),
+            methods=setting("clips/{clip}/methods"),
         ),
     script:
         "../../scripts/tabulate_measures.py"
@@ -131,6 +132,7 @@ rule draw_measure:
             after=["measure_clip", "measure_method"],
             only_with="measure",
             arguments=setting("clips/{clip}/measures/{measure}"),
+            methods=setting("clips/{clip}/methods"),
         ),
     script:
         "../../scripts/draw_measure.py"

@@ -153,9 +153,7 @@ class Method(Table):
     def _one_way_to_make_maps(self) -> Method:
         given = {key for key in self.model_fields_set if getattr(self, key) is not None}
         if self.gradient is not None:
-            extra = [
-                key for key in type(self).model_fields if key in given - {"gradient", "of", "signed", "scale", "gain"}
-            ]
+            extra = [key for key in type(self).model_fields if key in given - _OF_GRADIENTS]
             allowed = "without, which an overlay takes out by null"
             refuse([mistake(("gradient",), f"it beside {', '.join(extra)}", allowed)] if extra else [])
             (name,) = self.gradient

@@ -29,7 +29,7 @@ from searchlight.saliency import fills, gradients
 # Fields of paths that stand for each method, and for each measure, of a clip.
 _OF_METHODS = frozenset({"method", "perturbation", "window", "gradient", "of_method"})
 _OF_MEASURES = frozenset({"measure", "of_clip", "of_method"})
-# Fields for which a path may have no file.
+# Fields that a method or a measure may lack: a path with such a field then stands for no file.
 _SOME = frozenset(
     {"perturbation", "window", "gradient", "of_clip", "of_method", "measured", "uses_maps", "uses_frames"}
 )
@@ -106,19 +106,7 @@ class Plan:
             for name, one in settings.methods.items()
         }
         # A measure of a whole episode does not depend on a clip's frames.
-        self._values["measured"] = {
-            name: {
-                measure: {
-                    "name": measure,
-                    "arguments": arguments,
-                    "frames": clip.model_dump(mode="json")["frames"]
-                    if measures.told(measure, "FRAMES") == "clip"
-                    else None,
-                }
-                for measure, arguments in clip.measures.items()
-            }
-            for name, clip in settings.clips.items()
-        }
+        self._values["measured"] = {name: _measured(clip) for name, clip in self._values["clips"].items()}
         # Results are cached, because thousands of jobs share them.
         self._complete = cache(self._complete)  # type: ignore[method-assign]
         self._code = cache(self._code)  # type: ignore[method-assign]
@@ -250,7 +238,7 @@ class Plan:
             with_code: whether its results are out of date when its code has changed.
             only_with: a name without which the rule makes nothing, so that nothing depends on it.
             without: names that later rules have, but that its results do not depend on.
-            needing: of earlier rules that count only where a name is given, that name.
+            needing: for some earlier rules, the name without which they do not count.
             given: the settings: values, or functions of names as ``setting`` returns them.
         """
         self._rules[rule] = _Rule(after, with_code, only_with, without, needing or {}, given)

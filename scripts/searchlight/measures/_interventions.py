@@ -51,6 +51,11 @@ class Interventions:
         self._scene, self._time, self._asked = scene, time, asked
         self._regions = Regions(scene, "interventions")
         self._moved = [one for one in self._regions.objects if one.moves]
+        if not self._moved:
+            raise SearchlightError(
+                f"{scene.key}: measures: interventions: found a game without moves of objects, allowed: one whose file "
+                "in measures/games has some"
+            )
         about, episode = scene.episode.attributes, scene.episode
         needed = {one for decision in time for one in self._regions.made_of(decision)}
         try:

@@ -12,16 +12,17 @@ def on_observation(image: np.ndarray, preprocessing: Preprocessing, space: str) 
     """Return a map on the observation's pixels.
 
     Of a map of the screen, the part that the agent sees is scaled to the observation: a pixel gets the mean of its
-    area.
+    area. Signed maps become absolute values first, because what raises and what lowers must not cancel.
 
     Args:
         image: (H, W) float32, a map.
         preprocessing: the agent's.
-        space: where the map lies, ``screen`` or ``observation``. The latter is returned as it is.
+        space: where the map lies, ``screen`` or ``observation``.
 
     Returns:
         (height, width) float32.
     """
+    image = np.abs(image)
     if space != "screen":
         return image
     top, bottom, left, right = preprocessing.seen

@@ -1,6 +1,7 @@
 """Means and rank correlations with intervals, by bootstrap over frames.
 
-Frames that are near in time are near-copies. So frames within ``NEAR`` decisions are drawn together, as blocks.
+Frames that are near in time are near-copies. So frames within ``NEAR`` decisions are drawn together, as blocks. Fewer
+than ``ENOUGH`` blocks give no interval.
 
 All samples are computed at once, as counts: how often each frame is in each sample. A mean is then a product of
 matrices. A rank correlation sorts only once, because equal frames have equal ranks: the rank of a value is the number
@@ -20,6 +21,8 @@ from searchlight.measures import Row
 # Decisions within which frames are drawn together.
 NEAR = 30
 DRAWS = 2000
+# Blocks below which there is no interval, because samples of few blocks are too much alike.
+ENOUGH = 5
 # Samples whose ranks are in memory together.
 BATCH = 200
 _SEED = 0
@@ -36,6 +39,10 @@ class Drawn(NamedTuple):
     value: float
     samples: np.ndarray
 
+    def minus(self, other: Drawn) -> Drawn:
+        """Return the difference, paired by samples; both are of the same frames."""
+        return Drawn(self.value - other.value, self.samples - other.samples)
+
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval; NaN if no sample has a number."""
         found = self.samples[np.isfinite(self.samples)]
@@ -44,12 +51,11 @@ class Drawn(NamedTuple):
         low, high = np.percentile(found, [2.5, 97.5])
         return float(low), float(high)
 
-    def row(self, of: str, quantity: str, first: Drawn | None = None, *, frames: int, is_method: bool = True) -> Row:
-        """Return the number as a row; ``first`` is that of the first method, for other methods alone."""
+    def row(self, of: str, quantity: str, less: Drawn | None = None, *, frames: int, is_method: bool = True) -> Row:
+        """Return the number as a row; ``less`` is its difference from the first method, for other methods alone."""
         row = Row(of, quantity, self.value, *self.interval(), frames=frames, is_method=is_method)
-        if first is None:
+        if less is None:
             return row
-        less = Drawn(self.value - first.value, self.samples - first.samples)
         low, high = less.interval()
         return row._replace(less=less.value, less_low=low, less_high=high)
 
@@ -63,7 +69,8 @@ class Samples:
 
     def __init__(self, time: Sequence[int]) -> None:
         """Draw the samples of the decisions of ``time``; equal decisions give equal samples."""
-        self.counts = np.array([np.bincount(one, minlength=len(time)) for one in draws(time)], np.float64)
+        drawn = draws(time) if len(blocks(time)) >= ENOUGH else []
+        self.counts = np.array([np.bincount(one, minlength=len(time)) for one in drawn]).reshape(-1, len(time)) * 1.0
 
     def mean(self, values: np.ndarray) -> Drawn:
         """Return the mean of values (frame,); NaN are left out."""

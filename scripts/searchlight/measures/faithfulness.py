@@ -30,7 +30,7 @@ TIES, RANDOM, SHUFFLED = 1, 2, 3
 ENOUGH, ERRORS, LEAST = 16, 5.0, 0.01
 # Names of arrays begin so: of the method's maps, of those without their signal, and of what its fill changes.
 PARTS = ("", "shuffled_", "hidden_")
-LAYERS = ("actor", "critic")
+MAPS = ("actor", "critic")
 
 
 class Arguments(Table):
@@ -44,7 +44,7 @@ class Arguments(Table):
     Beside the methods stand maps that are none: random pixels, the method with its masks' effects shuffled, and what
     the method's fill changes. A method that is no better than the last shows what it can hide, not what matters.
 
-    Its limits: half-replaced frames are none that the agent ever saw. By the background few pixels differ, so any map
+    Its limits: the agent never saw half-replaced frames. By the background few pixels differ, so any map
     that finds them all in the first step has the largest F there is. The change of the value is divided by its mean at
     the base, and so is that of a Q-network's advantages. Numbers of policies and of Q-networks do not compare.
     """
@@ -70,7 +70,7 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
 
     policy, preprocessing = scene.policy, scene.recorded.preprocessing
     time, made, before, curves = spread(scene.frames, arguments.frames), [], [], []
-    random: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
+    random: dict[str, list[np.ndarray]] = {layer: [] for layer in MAPS}
     for moment in scene.moments(time):
         made.append(bases.bases_of(moment, preprocessing))
         frame = deletion.Frame.of(policy, moment.prepared.observation, made[-1], moment.memory)
@@ -89,10 +89,10 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
         "actor": deletion.scale(changes, outputs),
         "critic": deletion.scale(np.abs(values[:, 1:] - values[:, :1]), values),
     }
-    notices = _notices(len(time), arguments.frames, scales)
-    if policy.output.softmax:
+    if policy.output.softmax:  # the total variation has a scale of its own, 0 to 1
         scales["actor"] = np.ones(len(bases.BASES))
-    of_random = {layer: np.stack(random[layer]) / scales[layer] for layer in LAYERS}
+    notices = _notices(len(time), arguments.frames, scales)
+    of_random = {layer: np.stack(random[layer]) / scales[layer] for layer in MAPS}
     check_random(of_random, scene.key)
     variables = {
         "base_observation": Variable(
@@ -102,8 +102,8 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
             ("time", "answer", "action"), outputs, {"long_name": f"{policy.output.long_name}: frame, then bases"}
         ),
         "values": Variable(("time", "answer"), values, {"long_name": "value: frame, then bases"}),
-        **{f"{layer}_scale": Variable(("base",), scales[layer], {"long_name": "unit of F"}) for layer in LAYERS},
-        **{layer: _f(layer, "random pixels", of_random[layer].mean(axis=1)) for layer in LAYERS},
+        **{f"{layer}_scale": Variable(("base",), scales[layer], {"long_name": "unit of F"}) for layer in MAPS},
+        **{layer: _f(layer, "random pixels", of_random[layer].mean(axis=1)) for layer in MAPS},
         **_curves(np.stack(curves), policy.output, "random pixels"),
     }
     return Measured(time, variables, _about(policy.output), notices)
@@ -120,7 +120,7 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         raise ValueError("needs what makes the maps, and the clip's part")
     time, policy, preprocessing = store.read("time").tolist(), scene.policy, scene.recorded.preprocessing
     outputs, values = store.read("outputs"), store.read("values")
-    found: dict[str, list[np.ndarray]] = {f"{part}{layer}": [] for part in PARTS for layer in LAYERS}
+    found: dict[str, list[np.ndarray]] = {f"{part}{layer}": [] for part in PARTS for layer in MAPS}
     curves, constant = [], 0
     for row, moment in enumerate(scene.moments(time)):
         made = store.read("base_observation", slice(row, row + 1))[0]
@@ -139,12 +139,12 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
     variables = {
         f"{part}{layer}": _f(layer, of[part], np.stack(numbers) / store.read(f"{layer}_scale"))
         for part in PARTS
-        for layer in LAYERS
+        for layer in MAPS
         if (numbers := found[f"{part}{layer}"])
     }
     notices = []
     if constant:
-        notices.append(f"{constant} of {len(LAYERS) * len(time)} maps are constant: their order is by chance")
+        notices.append(f"{constant} of {len(MAPS) * len(time)} maps are constant: their order is by chance")
     variables |= _curves(np.stack(curves), policy.output, "the actor's map")
     return Measured(time, variables, _about(policy.output), notices)
 
@@ -163,11 +163,11 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
             for part in PARTS[1:]:
                 if (array := f"{part}{layer}") in store.names():
                     others[f"{name}: {store.about(array)['of']}"] = store.read(array)[:, base]
-        first = None
+        first = next(iter(of_methods), None)
         for name, numbers in [*of_methods.items(), *others.items()]:
-            drawn, is_method, frames = samples.mean(numbers), name in of_methods, int(np.isfinite(numbers).sum())
-            rows.append(drawn.row(name, words, first if is_method else None, frames=frames, is_method=is_method))
-            first = first or drawn
+            is_method, frames = name in of_methods, int(np.isfinite(numbers).sum())
+            less = samples.mean(numbers - of_methods[first]) if is_method and first not in (None, name) else None
+            rows.append(samples.mean(numbers).row(name, words, less, frames=frames, is_method=is_method))
     return rows
 
 
@@ -202,7 +202,7 @@ def _quantities(results: Results) -> list[_Quantity]:
     kinds = {"actor": "" if results.any.attributes["softmax"] else " (advantages)", "critic": ""}
     return [
         _Quantity(layer, number, f"F of the {layer}{kinds[layer]}, {base}")
-        for layer in LAYERS
+        for layer in MAPS
         for number, base in enumerate(bases.BASES)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
@@ -13,10 +13,13 @@ from searchlight.measures import Measured, MethodScene, Results, Row, Scene, spr
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from searchlight.measures._statistics import Drawn, Samples
     from searchlight.store.zarr import Reader
 
 FRAMES = "clip"
 USES_OBJECTS = True
+# The row of a map that says nothing but how large objects are.
+UNIFORM = "the same everywhere"
 # Permutations of the shuffled rows.
 _SHUFFLES = 200
 
@@ -25,18 +28,17 @@ class Arguments(Table):
     """Whether maps light up the objects that matter: each is moved in the real game, and the policy looks again.
 
     An emulator is set to the frame, one object is moved by the console's memory, and the frame is drawn anew, in all
-    pictures of a stack. The change of policy and value is correlated with the saliency on the object (after Atrey et
-    al., 2020), over frames, and over all moved objects and frames together.
+    pictures of a stack. The change of policy and value is correlated with the saliency on the object, over frames, and
+    over all moved objects and frames together. Pooled numbers are of the sum of the saliency on an object, since the
+    whole object is moved, and of the mean of its pixels (Atrey et al., 2020), which takes no account of its size.
+
+    Beside them stands a map that is the same everywhere: by the sum, it knows the objects' sizes. Shuffled frames leave
+    what comes from the objects alone, because one matters more than another in all frames.
     """
 
     frames: PositiveInt = Field(64, description="Up to how many of the clip's frames are measured, evenly spread.")
     margin: Annotated[Int, Field(ge=0)] = Field(
         0, description="Pixels of the screen around an object whose saliency counts too. 0: the object's own pixels."
-    )
-    saliency: Literal["sum", "mean"] = Field(
-        "sum",
-        description="What is taken of the saliency on an object's pixels. `sum`: of the whole object, since the whole "
-        "object is moved. `mean`: of a pixel of it, as Atrey et al. do, by which small objects count as much.",
     )
 
 
@@ -52,7 +54,7 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
 
 
 def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
-    """Return the mean or the sum of both maps' absolute values on each moved object's region."""
+    """Return the sum of both maps' absolute values on each moved object's region, and the region's area in pixels."""
     from searchlight.measures._regions import Regions, plain
     from searchlight.saliency.maps import MAPS
     from searchlight.store.zarr import Variable
@@ -60,19 +62,17 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
     regions, of_clip = Regions(scene, "interventions"), cast("Reader", scene.of_clip)
     moved = [one for one in regions.objects if one.moves]
     time = of_clip.read("time").tolist()
-    found: dict[str, list[float]] = {f"{plain(one.name)}_{layer}": [] for one in moved for layer in MAPS}
+    words = {**dict.fromkeys(MAPS, "sum of the saliency on the object's pixels"), "area": "number of its pixels"}
+    found: dict[str, list[float]] = {f"{plain(one.name)}_{what}": [] for one in moved for what in words}
     for moment in scene.moments(time):
         maps = scene.maps(moment)
         for one in moved:
             region = regions.region(one, moment.decision, arguments.margin, scene.space)
-            for layer, image in zip(MAPS, maps, strict=True):
-                some = np.abs(image[region], dtype=np.float64)
-                number = getattr(some, arguments.saliency)() if region.any() else np.nan
-                found[f"{plain(one.name)}_{layer}"].append(float(number))
+            numbers = {layer: np.abs(image[region], dtype=np.float64).sum() for layer, image in maps._asdict().items()}
+            for what, number in {**numbers, "area": region.sum()}.items():
+                found[f"{plain(one.name)}_{what}"].append(float(number) if region.any() else np.nan)
     variables = {
-        name: Variable(
-            ("time",), np.array(numbers), {"long_name": f"{arguments.saliency} of the saliency on the object's pixels"}
-        )
+        name: Variable(("time",), np.array(numbers), {"long_name": words[name.rpartition("_")[2]]})
         for name, numbers in found.items()
     }
     return Measured(time, variables)
@@ -91,19 +91,32 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
         for name, effect in zip(moved, found, strict=True):
             count = int(np.isfinite(effect).sum())
             rows.append(samples.mean(effect).row(f"moving {name}", words, frames=count, is_method=False))
-        of_methods = {method: saliency(one, store, layer) for method, one in results.of_methods.items()}
-        parts = {name: slice(index, index + 1) for index, name in enumerate(moved)}
+        sums = {method: saliency(one, store, layer) for method, one in results.of_methods.items()}
+        areas = {method: saliency(one, store, "area") for method, one in results.of_methods.items()}
+        every = list(range(len(moved)))
+        columns = [(f"{layer}'s rank correlation, {name}", [index], sums) for index, name in enumerate(moved)]
         if len(moved) > 1:
-            parts[f"pooled over {listed(moved)}"] = slice(None)
-        for name, part in parts.items():
-            quantity, first = f"{layer}'s rank correlation, {name}", None
+            pooled = f"{layer}'s rank correlation, pooled over {listed(moved)}"
+            means = {name: sums[name] / areas[name] for name in sums}
+            columns += [(pooled, every, sums), (f"{pooled}, by a pixel's mean", every, means)]
+            uniform = samples.correlation(next(iter(areas.values())), found)
+            rows.append(uniform.row(UNIFORM, pooled, frames=len(found[0]), is_method=False))
+        for quantity, part, of_methods in columns:
+            effect, first = found[part], cast("np.ndarray | None", None)
             for method, values in of_methods.items():
-                drawn = samples.correlation(values[part], found[part])
-                count = int((np.isfinite(values[part]) & np.isfinite(found[part])).any(axis=0).sum())
-                rows.append(drawn.row(method, quantity, first, frames=count))
-                rows += _shuffled(method, quantity, values[part], found[part], count)
-                first = first or drawn
+                given = values[part]
+                count = int((np.isfinite(given) & np.isfinite(effect)).any(axis=0).sum())
+                less = None if first is None else _less(samples, given, first, effect)
+                rows.append(samples.correlation(given, effect).row(method, quantity, less, frames=count))
+                rows += _shuffled(method, quantity, given, effect, count)
+                first = given if first is None else first
     return rows
+
+
+def _less(samples: Samples, values: np.ndarray, first: np.ndarray, effect: np.ndarray) -> Drawn:
+    """Return a rank correlation less that of the first method, both of what both have, (object, frame) each."""
+    both = np.where(np.isfinite(values) & np.isfinite(first), effect, np.nan)
+    return samples.correlation(values, both).minus(samples.correlation(first, both))
 
 
 def _shuffled(method: str, quantity: str, values: np.ndarray, effect: np.ndarray, count: int) -> list[Row]:

@@ -95,7 +95,9 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
         for layer, words, numbers in (("policy", named(output), policy), ("value", "change of the value", value)):
             array, about = curve(f"{name}: {words}", numbers)
             variables[f"{plain}_{layer}"] = Variable(("time",), array, {**about, "of": name, "quantity": words})
-    return Measured(time, variables)
+    fewer = len(time) < arguments.frames
+    notices = [f"found {len(time)} frames, fewer than the {arguments.frames} asked for"] if fewer else []
+    return Measured(time, variables, notices=notices)
 
 
 def table(results: Results, arguments: Arguments) -> list[Row]:

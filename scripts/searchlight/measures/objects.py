@@ -120,7 +120,7 @@ def _moments(scene: Scene) -> Iterator[Moment]:
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the means of shares, densities and hits, and what they are for a map that is the same everywhere."""
     from searchlight.measures._regions import plain
-    from searchlight.measures._statistics import Drawn, Samples
+    from searchlight.measures._statistics import Samples
     from searchlight.saliency.maps import MAPS
 
     store = results.any
@@ -129,14 +129,16 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
         for name in store.attributes["objects"]:
             area = _seen_area(store.read(f"{plain(name)}_area"))
             for kind in _KINDS:
-                quantity, first = f"{layer}'s {kind} on {name}", None
+                quantity = f"{layer}'s {kind} on {name}"
+                first: np.ndarray | None = None
                 for method, of_method in results.of_methods.items():
                     numbers = of_method.read(f"{plain(name)}_{layer}_{'hit' if kind == 'hits' else 'share'}")
                     if kind == "density":
                         numbers = numbers / _seen_area(of_method.read(f"{plain(name)}_area"))
-                    drawn: Drawn = samples.mean(numbers)
-                    rows.append(drawn.row(method, quantity, first, frames=int(np.isfinite(numbers).sum())))
-                    first = first or drawn
+                    less = None if first is None else samples.mean(numbers - first)
+                    count = int(np.isfinite(numbers).sum())
+                    rows.append(samples.mean(numbers).row(method, quantity, less, frames=count))
+                    first = numbers if first is None else first
                 # By chance, the largest value lies on an object as often as the object is large.
                 numbers = area / area if kind == "density" else area
                 count = int(np.isfinite(numbers).sum())

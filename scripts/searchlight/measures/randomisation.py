@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from searchlight.store.zarr import Reader
 
 FRAMES = "episode"
-LAYERS = ("actor", "critic")
+MAPS = ("actor", "critic")
 # What is no method, by the names of arrays; and how it is drawn.
 YARDSTICKS = {"random": "without signal", "other": "other frames"}
 STYLES: dict[str, Literal[":", "--"]] = {"random": ":", "other": "--"}
@@ -57,12 +57,12 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
     def placed(maps: Maps) -> Maps:
         return Maps(*(on_observation(image, scene.recorded.preprocessing, scene.space) for image in maps))
 
-    own = [placed(scene.maps(moment)) for moment in moments]
-    generators = [np.random.default_rng([arguments.seed, moment.decision]) for moment in moments]
-    compared = {
-        "random": [placed(maker.null_maps(moment, random)) for moment, random in zip(moments, generators, strict=True)],
-        "other": [own[(index + 1) % len(own)] for index in range(len(own))],
-    }
+    own, random = [], []
+    for moment in moments:  # both together, because they share the responses
+        own.append(placed(scene.maps(moment)))
+        generator = np.random.default_rng([arguments.seed, moment.decision])
+        random.append(placed(maker.null_maps(moment, generator)))
+    compared = {"random": random, "other": [own[(index + 1) % len(own)] for index in range(len(own))]}
     names = []
     first = moments[0]
     for name, policy in cascade(scene.policy, first.prepared.observation, first.memory, arguments.seed):
@@ -71,7 +71,7 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         compared[name] = [placed(made.maps(moment)) for moment in moments]
     variables = {}
     for kind, similar in SIMILARITIES.items():
-        for number, layer in enumerate(LAYERS):
+        for number, layer in enumerate(MAPS):
             found = {
                 name: np.array([similar(one[number], other[number]) for one, other in zip(own, maps, strict=True)])
                 for name, maps in compared.items()
@@ -97,7 +97,7 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
     from searchlight.measures._statistics import Samples
 
     rows = []
-    for layer in LAYERS:
+    for layer in MAPS:
         for kind in SIMILARITIES:
             for method, store in results.of_methods.items():
                 samples, numbers = Samples(store.read("time").tolist()), store.read(f"{kind}_{layer}")
@@ -121,8 +121,8 @@ def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments
     from searchlight.measures._similarity import SIMILARITIES
 
     stages = _stages(results.any)
-    panels = figure.subplots(len(LAYERS), len(SIMILARITIES), sharex=True, sharey=True, squeeze=False)
-    for layer, line in zip(LAYERS, panels, strict=True):
+    panels = figure.subplots(len(MAPS), len(SIMILARITIES), sharex=True, sharey=True, squeeze=False)
+    for layer, line in zip(MAPS, panels, strict=True):
         for kind, axes in zip(SIMILARITIES, line, strict=True):
             axes.axhline(0, color="0.8", linewidth=0.8)
             for number, (method, store) in enumerate(results.of_methods.items()):

@@ -126,19 +126,23 @@ class _ByGradient:
     """Maps by a gradient."""
 
     space = "observation"
-    without_signal = "it shifted at random"
+    without_signal = "shifted at random"
 
     def __init__(
         self, policy: Policy, preprocessing: Preprocessing, method: dict[str, Any], foreign: bool = False
     ) -> None:
         self._preprocessing, self._method, self._foreign = preprocessing, method, foreign
+        self._last: tuple[Moment, Maps] | None = None
         self._differentiation = Differentiation(
             policy, preprocessing, method["gradient"], method["of"], method["signed"]
         )
 
     def maps(self, moment: Moment) -> Maps:
-        of = self._differentiation
-        return Maps(*(of.unchecked_maps(moment) if self._foreign else of.maps(moment)))
+        # ``null_maps`` asks for the same frame again.
+        if self._last is None or self._last[0] is not moment:
+            of = self._differentiation
+            self._last = moment, Maps(*(of.unchecked_maps(moment) if self._foreign else of.maps(moment)))
+        return self._last[1]
 
     def null_maps(self, moment: Moment, random: np.random.Generator) -> Maps:
         maps = self.maps(moment)
