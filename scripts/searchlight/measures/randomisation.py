@@ -40,8 +40,11 @@ class Arguments(Table):
     other frames. Maps of two frames are much alike, too, so a high rank correlation alone says little.
 
     Its limits: it says that a method depends on the network, not that its maps are right. A perturbation with a
-    background changes only what moves. So its maps light up the same few places by any network, and stay alike; look at
-    `faithfulness` and `interventions` for these.
+    background changes only what moves. So its maps are zero at most pixels, by any network. These zeros alone make them
+    alike, whatever the maps say where they are not zero. Look at `faithfulness` and `interventions` for these.
+
+    Intervals are over frames, for one draw of the random layers. Another `seed` may move a number by more than its
+    interval.
     """
 
     frames: PositiveInt = Field(16, description="Up to how many of the episode's frames are measured, evenly spread.")
