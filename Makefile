@@ -4,10 +4,11 @@ CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
+METHODS := $(foreach agent,breakout pong spaceinvaders,results/clips/methods-$(agent)/measures.csv results/clips/objects-$(agent)/measures.csv)
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-fast test-cluster faults check benchmark benchmark-scale docs picture report unused unlock clean-unused clean help
+.PHONY: run test test-fast test-cluster faults check benchmark benchmark-scale docs methods picture report unused unlock clean-unused clean help
 
 run: .venv/installed ## Run the workflow (options: CORES=4, CONFIG=config/notebook.yaml)
 	@$(RUN) snakemake --cores $(CORES) $(OVERLAY)
@@ -44,6 +45,10 @@ benchmark: run ## Measure Searchlight against the notebook's way
 
 benchmark-scale: .venv/installed ## Measure Snakemake: plans of up to 10,000 blocks, and jobs that do nothing
 	@$(RUN) python benchmarks/scale.py
+
+methods: run ## Compare all methods on all bundled agents, for docs/methods.md (half an hour)
+	@$(RUN) snakemake --cores $(CORES) --configfile config/methods.yaml -- $(METHODS)
+	@$(BIN)/python docs/methods.py
 
 picture: run ## Make the README's picture from the default run
 	@$(BIN)/python docs/picture.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def _lines(header: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the tables between their markers."""
+    """Write the tables between their markers, and copy the default run's picture of interventions."""
+    shutil.copyfile(CLIPS / "demo" / "interventions.png", ROOT / "docs" / "interventions.png")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, rest = after.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables(CLIPS)}\n\n{END}{rest}", encoding="utf-8")
