@@ -134,7 +134,7 @@ def test_frames_that_are_not_drawn_alike_are_left_out(episode: Reader, monkeypat
 
 
 def saliency_of(episode: Reader, of_clip: Measured, factors: dict[str, float]) -> Any:
-    """Return maps that are on each object what moving it does, times a factor for each object."""
+    """Return maps whose sum on each object is what moving it does, times a factor for each object."""
     regions = Regions(scene_of(episode, PADDLE, FRAMES), "interventions")
     rows = {decision: row for row, decision in enumerate(of_clip.time)}
 
@@ -144,7 +144,7 @@ def saliency_of(episode: Reader, of_clip: Measured, factors: dict[str, float]) -
             region = regions.region(one, moment.decision, 0, "screen")
             for image, kind in zip(found, ("policy", "value"), strict=True):
                 effect = numbers(of_clip, f"{one.name}_{kind}")[rows[moment.decision]]
-                image[region] = -factors[one.name] * np.nan_to_num(effect)
+                image[region] = -factors[one.name] * np.nan_to_num(effect) / max(1, region.sum())
         return found
 
     return maps
@@ -175,10 +175,14 @@ def test_saliency_that_is_the_effect_has_a_correlation_of_one(episode: Reader, t
         assert rows["bright ball", f"critic's rank correlation, {name}"].value == pytest.approx(1)
         assert rows["bright ball", f"critic's rank correlation, {name}"].less == pytest.approx(0)
     for layer in ("actor", "critic"):
-        pooled = f"{layer}'s rank correlation, pooled over ball and paddle, by a pixel's mean"
+        pooled = f"{layer}'s rank correlation, pooled over ball and paddle"
         assert rows["right", pooled].value == pytest.approx(1)
         assert rows["bright ball", pooled].less == pytest.approx(rows["bright ball", pooled].value - 1)
         assert rows["bright ball", pooled].value < 0.95, "the ball is no more than the paddle, but lights up more"
+        assert rows["right", f"{pooled}, by a pixel's mean"].value < 0.95, "the paddle is larger than the ball"
+        uniform = rows["the same everywhere", pooled]
+        assert not uniform.is_method
+        assert abs(uniform.value) < 0.9
         shuffled = rows["right, objects and frames shuffled", pooled]
         assert abs(shuffled.value) < 0.1
         assert shuffled.low < -0.2 < 0.2 < shuffled.high

@@ -1,131 +1,29 @@
-"""Randomisation: layers become random from the heads down, and maps are compared."""
+"""Randomisation: similarities of maps, and the measure of real and made-up maps."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.played import Played, play
 from helpers.project import BUNDLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from searchlight.agents.checkpoint import fetch_checkpoint
-from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.clips.measure_method import measure_method
 from searchlight.errors import SearchlightError
-from searchlight.measures import Results, randomisation
-from searchlight.measures._randomised import cascade, layers, named
+from searchlight.measures import Measured, MethodScene, Results, randomisation
 from searchlight.measures._similarity import SIMILARITIES, hog_correlation, spearman, ssim
-from searchlight.store.zarr import load
-from torch import Tensor, nn
-
-SEED = 3
-
-
-@pytest.fixture(scope="module")
-def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The bundled agents: one recurrent network, one of a stack."""
-    folder = tmp_path_factory.mktemp("policies")
-    for name in ("breakout", "pong"):
-        fetch_checkpoint(f"bundled:{name}", None, None, BUNDLED, folder / name, print)
-    return {name: load_policy(folder / name) for name in ("breakout", "pong")}
-
-
-def observed(policy: Any) -> np.ndarray:
-    channels, side = (4, 84) if policy.actions == 6 else (1, 80)
-    return np.random.default_rng(0).random((side, side, channels), np.float32)
-
-
-STAGES = {
-    "breakout": ["heads", "lstm", "convolution 4", "convolution 3", "convolution 2", "convolution 1"],
-    "pong": ["heads", "dense", "convolution 3", "convolution 2", "convolution 1"],
-}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_layers_become_random_from_the_heads_down(policies: dict[str, Any], name: str) -> None:
-    policy = policies[name]
-    before = {key: array.clone() for key, array in policy.state_dict().items()}
-    stages = list(cascade(policy, observed(policy), policy.initial_memory(), SEED))
-    assert [stage.name for stage in stages] == STAGES[name]
-    changed = [
-        {key for key, array in stage.policy.state_dict().items() if not torch.equal(array, before[key])}
-        for stage in stages
-    ]
-    for fewer, more in pairwise(changed):
-        assert fewer < more
-    assert {key for key in before if before[key].numel()} == changed[-1]
-    assert all(torch.equal(array, before[key]) for key, array in policy.state_dict().items())
-    assert not any(parameter.requires_grad for parameter in policy.parameters())
-
-
-def test_heads_of_both_are_the_first_stage(policies: dict[str, Any]) -> None:
-    policy = policies["breakout"]
-    first = next(cascade(policy, observed(policy), policy.initial_memory(), SEED)).policy
-    for head in ("actor_linear", "critic_linear"):
-        assert not torch.equal(getattr(first, head).weight, getattr(policy, head).weight)
-    assert torch.equal(first.lstm.weight_hh, policy.lstm.weight_hh)
-
-
-def test_seed_alone_decides_what_is_drawn(policies: dict[str, Any]) -> None:
-    policy = policies["breakout"]
-
-    def weights(seed: int) -> list[Tensor]:
-        return [stage.policy.conv1.weight for stage in cascade(policy, observed(policy), policy.initial_memory(), seed)]
-
-    torch.manual_seed(1)
-    state = torch.get_rng_state()
-    one = weights(SEED)
-    assert torch.equal(torch.get_rng_state(), state)
-    torch.manual_seed(2)
-    for first, second in zip(one, weights(SEED), strict=True):
-        assert torch.equal(first, second)
-    assert not torch.equal(weights(SEED + 1)[-1], one[-1])
-
-
-class Own(nn.Module):
-    """A user's module with an own parameter, and layers that are registered in no order."""
-
-    actions = 3
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.critic = nn.Linear(4, 1)
-        self.scale = nn.Parameter(torch.full((1,), 2.0))
-        self.actor = nn.Linear(4, 3)
-        self.middle = nn.Linear(5, 4)
-        self.seen = nn.Conv2d(1, 5, 3)
-
-    def step(self, observation: Tensor, memory: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        features = self.middle(torch.relu(self.seen(observation * self.scale)).mean(dim=(2, 3)))
-        return self.actor(features), self.critic(features)[:, 0], {}
-
-
-def test_order_follows_what_the_network_does() -> None:
-    policy = Own().requires_grad_(False)
-    found = named(layers(policy, np.ones((6, 6, 1), np.float32), {}))
-    assert [name for name, _ in found] == ["heads", "dense", "convolution", "Own"]
-    assert {*found[0][1]} == {policy.actor, policy.critic}
-    last = list(cascade(policy, np.ones((6, 6, 1), np.float32), {}, SEED))[-1].policy
-    assert float(last.scale) != 2.0
-
-
-class Detached(Own):
-    """A module whose outputs torch does not follow."""
-
-    def step(self, observation: Tensor, memory: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        return *(one.detach() for one in super().step(observation, memory)[:2]), {}
-
-
-def test_modules_that_torch_does_not_follow_are_taken_from_the_last() -> None:
-    policy = Detached()
-    found = layers(policy, np.ones((6, 6, 1), np.float32), {})
-    assert found == [[policy.seen], [policy.middle], [policy.actor], [policy.critic], [policy]]
+from searchlight.saliency.single_maps import Maps
+from searchlight.store.zarr import create, load
+from torch import Tensor
 
 
 class Bare:
@@ -135,11 +33,7 @@ class Bare:
         return torch.zeros(1, 2), torch.zeros(1), {}
 
 
-def test_network_without_parameters_is_one_line() -> None:
-    with pytest.raises(SearchlightError, match=r"^found a network without parameters"):
-        next(cascade(Bare(), np.ones((6, 6, 1), np.float32), {}, SEED))
-
-
+STAGES = ["heads", "lstm", "convolution 4", "convolution 3", "convolution 2", "convolution 1"]
 MAPS = arrays(np.float32, (24, 24), elements=st.floats(0, 1, width=32))
 
 
@@ -164,6 +58,16 @@ def test_constant_maps_have_no_similarity() -> None:
     image = np.random.default_rng(0).random((24, 24))
     for similar in (spearman, ssim, hog_correlation):
         assert np.isnan(similar(np.zeros((24, 24)), image))
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (84, 5), (3, 3), (2, 9), (1, 1)])
+def test_small_maps_have_numbers_or_none(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(0)
+    image, other = random.random(shape, np.float32), random.random(shape, np.float32)
+    for name, similar in SIMILARITIES.items():
+        found = similar(image, other)
+        assert np.isfinite(found) or min(shape) < 3, name
+        assert np.isnan(found) or -1 <= found <= 1
 
 
 def test_structure_counts_and_not_only_the_order() -> None:
@@ -210,7 +114,7 @@ def test_store_has_every_stage_of_real_maps(tmp_path: Path) -> None:
             notice=notices.append,
         )
     with load(tmp_path / "one") as store, load(tmp_path / "two") as again:
-        assert store.attributes["stages"] == STAGES["breakout"]
+        assert store.attributes["stages"] == STAGES
         assert store.read("time").tolist() == [0, 10, 19]
         assert store.shape("Spearman_actor") == (3, 6)
         for name in store.names():
@@ -221,6 +125,106 @@ def test_store_has_every_stage_of_real_maps(tmp_path: Path) -> None:
         results = Results(None, {"black": store})
         rows = randomisation.table(results, randomisation.Arguments())
     stages = [row for row in rows if row.is_method and row.quantity.startswith("SSIM of the actor")]
-    assert [row.quantity.rpartition(" down to ")[2] for row in stages] == STAGES["breakout"]
+    assert [row.quantity.rpartition(" down to ")[2] for row in stages] == STAGES
     assert {row.of for row in rows if not row.is_method} == {"black: without signal", "black: other frames"}
     assert notices == []
+
+
+class Drawn:
+    """A maker of maps: the agent's are by chance; those of other networks are given."""
+
+    space, without_signal = "observation", "by chance"
+
+    def __init__(self, other: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.other, self.foreign = other, False
+
+    def maps(self, moment: Any) -> Maps:
+        actor, critic = np.random.default_rng(moment.decision).random((2, 24, 24), np.float32)
+        return Maps(self.other(actor), self.other(critic)) if self.foreign else Maps(actor, critic)
+
+    def null_maps(self, moment: Any, random: np.random.Generator) -> Maps:
+        return Maps(*random.random((2, 24, 24), np.float32))
+
+    def hidden(self, moment: Any) -> None:
+        return None
+
+    def by(self, policy: Any) -> Drawn:
+        found = Drawn(self.other)
+        found.foreign = True
+        return found
+
+
+@pytest.fixture(scope="module")
+def breakout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    with play("breakout", tmp_path_factory.mktemp("breakout"), 12) as played:
+        yield played
+
+
+def measured(
+    played: Played, other: Callable[[np.ndarray], np.ndarray], frames: int = 4, policy: Any = None
+) -> Measured:
+    scene, maker = played.scene(range(12)), Drawn(other)
+    if policy is not None:
+        scene = replace(scene, policy=policy)
+    fields = {name: getattr(scene, name) for name in ("episode", "recorded", "policy", "frames", "key")}
+    given = MethodScene(**fields, method="m", space="observation", maps=maker.maps, maker=maker, of_clip=None)
+    return randomisation.of_method(given, randomisation.Arguments(frames=frames))
+
+
+def test_numbers_are_those_of_each_frame(breakout: Played) -> None:
+    found = measured(breakout, lambda image: -image)
+    np.testing.assert_allclose(found.variables["Spearman_actor"].data, np.full((4, 6), -1))
+    np.testing.assert_allclose(found.variables["SSIM_critic"].data, np.ones((4, 6)), err_msg="signs do not count")
+    maps = Drawn(lambda image: image).maps
+    own = [maps(moment) for moment in breakout.scene(range(12)).moments(list(found.time))]
+    expected = [spearman(own[index].critic, own[(index + 1) % 4].critic) for index in range(4)]
+    np.testing.assert_array_equal(found.variables["Spearman_critic_other"].data, expected)
+    assert found.notices == []
+
+
+def test_constant_maps_of_random_networks_are_counted(breakout: Played) -> None:
+    found = measured(breakout, np.zeros_like)
+    assert np.isnan(found.variables["SSIM_actor"].data).all()
+    assert found.notices == [
+        "48 of 48 of the maps of networks with random layers are constant: they have no similarity"
+    ]
+
+
+def test_one_frame_has_no_other(breakout: Played) -> None:
+    assert np.isnan(measured(breakout, lambda image: image, 1).variables["HOG_actor_other"].data).all()
+
+
+def test_fewer_frames_than_asked_for_are_said(breakout: Played) -> None:
+    assert measured(breakout, lambda image: image, 13).notices == [
+        "found 12 frames, asked for 13: all of the episode are measured"
+    ]
+
+
+def test_errors_name_the_clip(breakout: Played) -> None:
+    with pytest.raises(SearchlightError, match=r"^clips\.demo: measures: randomisation: found a network without"):
+        measured(breakout, lambda image: image, policy=Bare())
+
+
+def stored(path: Path, found: Measured) -> None:
+    with create(path) as writer:
+        for name, variable in found.variables.items():
+            writer.variable(name, variable)
+        writer.variable("time", replace(found.variables["SSIM_actor_other"], data=np.array(found.time)))
+        writer.attributes(found.attributes)
+
+
+def test_table_compares_methods_frame_by_frame_and_figure_holds_all(breakout: Played, tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    stored(tmp_path / "one", measured(breakout, lambda image: image))
+    stored(tmp_path / "two", measured(breakout, lambda image: -image))
+    with load(tmp_path / "one") as one, load(tmp_path / "two") as two:
+        results, arguments = Results(None, {"one": one, "two": two}), randomisation.Arguments()
+        rows = randomisation.table(results, arguments)
+        figure = Figure()
+        randomisation.draw(figure, results, rows, arguments)
+    found = {row.of: row for row in rows if row.quantity == "Spearman of the actor, random down to heads"}
+    assert (found["one"].value, found["two"].value) == (pytest.approx(1), pytest.approx(-1))
+    assert np.isnan(found["one"].less)
+    assert (found["two"].less, found["two"].less_low, found["two"].less_high) == pytest.approx((-2, -2, -2))
+    assert figure.axes[0].get_ylim()[0] < -1

@@ -10,8 +10,10 @@ from skimage.metrics import structural_similarity
 
 from searchlight.measures._statistics import correlation
 
-# Side of the windows of SSIM, and of the cells of HOG, in pixels of the observation.
+# Side of the windows of SSIM, and of the cells of HOG, in pixels of the observation; less for smaller observations.
 WINDOW, CELL = 7, 8
+# Below this side, a window has no structure.
+SMALLEST = 3
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
@@ -22,19 +24,20 @@ def spearman(one: np.ndarray, other: np.ndarray) -> float:
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
     """Return the structural similarity (Wang et al. 2004) of two maps, each scaled by its own maximum.
 
-    NaN if either is constant.
+    NaN if either is constant, or too small for windows.
     """
     first, second = (_scaled(image) for image in (one, other))
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
     side = min(WINDOW, *one.shape)
+    if np.ptp(first) == 0 or np.ptp(second) == 0 or side < SMALLEST:
+        return float("nan")
     return float(structural_similarity(first, second, win_size=side - (side % 2 == 0), data_range=1.0))
 
 
 def hog_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Return Pearson's correlation of two maps' histograms of oriented gradients; NaN if either has no edges."""
+    cell = min(CELL, *one.shape)
     first, second = (
-        hog(_scaled(image), pixels_per_cell=(CELL, CELL), cells_per_block=(1, 1)) for image in (one, other)
+        hog(_scaled(image), pixels_per_cell=(cell, cell), cells_per_block=(1, 1)) for image in (one, other)
     )
     first, second = first - first.mean(), second - second.mean()
     size = np.sqrt((first**2).sum() * (second**2).sum())

@@ -70,7 +70,8 @@ class Samples:
     def __init__(self, time: Sequence[int]) -> None:
         """Draw the samples of the decisions of ``time``; equal decisions give equal samples."""
         drawn = draws(time) if len(blocks(time)) >= ENOUGH else []
-        self.counts = np.array([np.bincount(one, minlength=len(time)) for one in drawn]).reshape(-1, len(time)) * 1.0
+        counts = [np.bincount(one, minlength=len(time)) for one in drawn]
+        self.counts = np.array(counts, np.float64) if counts else np.zeros((0, len(time)))
 
     def mean(self, values: np.ndarray) -> Drawn:
         """Return the mean of values (frame,); NaN are left out."""

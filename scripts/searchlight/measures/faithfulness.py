@@ -163,10 +163,10 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
             for part in PARTS[1:]:
                 if (array := f"{part}{layer}") in store.names():
                     others[f"{name}: {store.about(array)['of']}"] = store.read(array)[:, base]
-        first = next(iter(of_methods), None)
+        first = next(iter(of_methods), "")
         for name, numbers in [*of_methods.items(), *others.items()]:
             is_method, frames = name in of_methods, int(np.isfinite(numbers).sum())
-            less = samples.mean(numbers - of_methods[first]) if is_method and first not in (None, name) else None
+            less = samples.mean(numbers - of_methods[first]) if is_method and name != first else None
             rows.append(samples.mean(numbers).row(name, words, less, frames=frames, is_method=is_method))
     return rows
 

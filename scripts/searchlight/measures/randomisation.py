@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from searchlight.config.arguments import Int, PositiveInt, Table
+from searchlight.errors import SearchlightError
 from searchlight.lazy import numpy as np
 from searchlight.measures import Measured, MethodScene, Results, Row, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matplotlib.figure import Figure
 
+    from searchlight.measures._randomised import Stage
+    from searchlight.saliency.recorded import Moment
     from searchlight.store.zarr import Reader
 
 FRAMES = "episode"
 MAPS = ("actor", "critic")
 # What is no method, by the names of arrays; and how it is drawn.
 YARDSTICKS = {"random": "without signal", "other": "other frames"}
+# Lower end of the figure's axis, unless a similarity lies below it.
+LOWEST = -0.35
 STYLES: dict[str, Literal[":", "--"]] = {"random": ":", "other": "--"}
 
 
@@ -33,8 +40,11 @@ class Arguments(Table):
     other frames. Maps of two frames are much alike, too, so a high rank correlation alone says little.
 
     Its limits: it says that a method depends on the network, not that its maps are right. A perturbation with a
-    background changes only what moves. So its maps light up the same few places by any network, and stay alike; look at
-    `faithfulness` and `interventions` for these.
+    background changes only what moves. So its maps are zero at most pixels, by any network. These zeros alone make them
+    alike, whatever the maps say where they are not zero. Look at `faithfulness` and `interventions` for these.
+
+    Intervals are over frames, for one draw of the random layers. Another `seed` may move a number by more than its
+    interval.
     """
 
     frames: PositiveInt = Field(16, description="Up to how many of the episode's frames are measured, evenly spread.")
@@ -42,9 +52,12 @@ class Arguments(Table):
 
 
 def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
-    """Return the similarities of maps, (time, stage), for each kind of similarity, and for actor and critic."""
+    """Return the similarities of maps, (time, stage), for each kind of similarity, and for actor and critic.
+
+    Raises:
+        SearchlightError: the network cannot be made random.
+    """
     from searchlight.measures._places import on_observation
-    from searchlight.measures._randomised import cascade
     from searchlight.measures._similarity import SIMILARITIES
     from searchlight.saliency.single_maps import Maps
     from searchlight.store.zarr import Variable
@@ -64,8 +77,7 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         random.append(placed(maker.null_maps(moment, generator)))
     compared = {"random": random, "other": [own[(index + 1) % len(own)] for index in range(len(own))]}
     names = []
-    first = moments[0]
-    for name, policy in cascade(scene.policy, first.prepared.observation, first.memory, arguments.seed):
+    for name, policy in _networks(scene, moments[0], arguments.seed):
         names.append(name)
         made = maker.by(policy)
         compared[name] = [placed(made.maps(moment)) for moment in moments]
@@ -84,11 +96,28 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
             for name, words in YARDSTICKS.items():
                 about = {"long_name": f"{kind} of the {layer}: {words}", "of": f"{scene.method}: {words}"}
                 variables[f"{kind}_{layer}_{name}"] = Variable(("time",), found[name], about)
-    still = sum(not np.ptp(image) for maps in own for image in maps)
-    notices = [f"{still} of {2 * len(own)} maps are constant: they have no similarity"] if still else []
+    drawn = [one for name in names for one in compared[name]]
+    notices = []
+    for whose, many in (("the agent's maps", own), ("the maps of networks with random layers", drawn)):
+        if still := sum(not np.ptp(image) for maps in many for image in maps):
+            notices.append(f"{still} of {2 * len(many)} of {whose} are constant: they have no similarity")
     if len(time) < arguments.frames:
         notices.append(f"found {len(time)} frames, asked for {arguments.frames}: all of the episode are measured")
     return Measured(time, variables, {"stages": names}, notices)
+
+
+def _networks(scene: MethodScene, moment: Moment, seed: int) -> Iterator[Stage]:
+    """Yield the networks with random layers; what stops it names the clip's key.
+
+    Raises:
+        SearchlightError: the network cannot be made random.
+    """
+    from searchlight.measures._randomised import cascade
+
+    try:
+        yield from cascade(scene.policy, moment.prepared.observation, moment.memory, seed)
+    except SearchlightError as error:
+        raise SearchlightError(f"{scene.key}: measures: randomisation: {error}") from error
 
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
@@ -97,15 +126,18 @@ def table(results: Results, arguments: Arguments) -> list[Row]:
     from searchlight.measures._statistics import Samples
 
     rows = []
+    first = next(iter(results.of_methods), "")
     for layer in MAPS:
         for kind in SIMILARITIES:
+            of_methods = {method: store.read(f"{kind}_{layer}") for method, store in results.of_methods.items()}
             for method, store in results.of_methods.items():
-                samples, numbers = Samples(store.read("time").tolist()), store.read(f"{kind}_{layer}")
+                samples = Samples(store.read("time").tolist())
                 for stage, name in enumerate(_stages(store)):
-                    found = numbers[:, stage]
+                    found = of_methods[method][:, stage]
                     count = int(np.isfinite(found).sum())
                     what = f"{kind} of the {layer}, random down to {name}"
-                    rows.append(samples.mean(found).row(method, what, frames=count))
+                    less = None if method == first else samples.mean(found - of_methods[first][:, stage])
+                    rows.append(samples.mean(found).row(method, what, less, frames=count))
                 for yardstick, words in YARDSTICKS.items():
                     found = store.read(f"{kind}_{layer}_{yardstick}")
                     count, what = int(np.isfinite(found).sum()), f"{kind} of the {layer}"
@@ -120,20 +152,21 @@ def draw(figure: Figure, results: Results, rows: list[Row], arguments: Arguments
 
     from searchlight.measures._similarity import SIMILARITIES
 
-    stages = _stages(results.any)
+    stages, lowest = _stages(results.any), LOWEST
     panels = figure.subplots(len(MAPS), len(SIMILARITIES), sharex=True, sharey=True, squeeze=False)
     for layer, line in zip(MAPS, panels, strict=True):
         for kind, axes in zip(SIMILARITIES, line, strict=True):
             axes.axhline(0, color="0.8", linewidth=0.8)
             for number, (method, store) in enumerate(results.of_methods.items()):
                 mean = np.array([_mean(one) for one in store.read(f"{kind}_{layer}").T])
+                lowest = min([lowest, *(mean[np.isfinite(mean)] - 0.05)])
                 axes.plot(range(len(mean)), mean, "o-", color=f"C{number}", markersize=4, label=method)
                 for yardstick, style in STYLES.items():
                     level = _mean(store.read(f"{kind}_{layer}_{yardstick}"))
                     axes.axhline(level, linestyle=style, color=f"C{number}", linewidth=1)
             axes.set_title(f"{layer}: {kind}")
             axes.set_xticks(range(len(stages)), stages, rotation=35, ha="right", rotation_mode="anchor")
-    panels[0, 0].set_ylim(-0.35, 1.02)
+    panels[0, 0].set_ylim(lowest, 1.02)
     lines = [Line2D([], [], color=f"C{number}", label=name) for number, name in enumerate(results.of_methods)]
     lines += [Line2D([], [], color="0.4", linestyle=STYLES[name], label=words) for name, words in YARDSTICKS.items()]
     figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 6))

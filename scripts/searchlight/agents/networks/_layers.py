@@ -8,6 +8,7 @@ the two. The first products of actor and critic become one in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,12 +31,60 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Part(NamedTuple):
+    """A layer of a checkpoint within a module that may hold several side by side: how it is drawn anew.
+
+    Attributes:
+        kind: ``convolution``, ``dense``, ``lstm`` or ``gru``.
+        outputs, inputs: its rows and columns of the module's weights.
+        bound: torch draws a new layer of this kind and size from -bound to bound.
+        scale: factor of its weights, which hold the observation's scale.
+        biased: whether it has a bias.
+    """
+
+    kind: str
+    outputs: slice
+    inputs: slice
+    bound: float
+    scale: float = 1.0
+    biased: bool = True
+
+
+class Convolution(nn.Conv2d):
+    """A convolution of one or more parts; weights between parts are zero."""
+
+    parts: tuple[Part, ...] = ()
+
+    def reset_parameters(self) -> None:
+        """Draw each part anew as torch does; without parts, nothing is drawn."""
+        _draw(self.weight, self.bias, self.parts)
+
+
+class Product(nn.Linear):
+    """A product of one or more parts; where they have features of their own, weights between them are zero."""
+
+    parts: tuple[Part, ...] = ()
+
+    def reset_parameters(self) -> None:
+        """Draw each part anew as torch does; without parts, nothing is drawn."""
+        _draw(self.weight, self.bias, self.parts)
+
+
+@torch.no_grad()
+def _draw(weight: Tensor, bias: Tensor | None, parts: Sequence[Part]) -> None:
+    for part in parts:
+        limit = part.bound * part.scale
+        weight[part.outputs, part.inputs].uniform_(-limit, limit)
+        if bias is not None and part.biased:
+            bias[part.outputs].uniform_(-part.bound, part.bound)
+
+
 class Dense(nn.Module):
     """A product, and an activation where there is one."""
 
-    product: nn.Linear | nn.Identity
+    product: Product | nn.Identity
 
-    def __init__(self, product: nn.Linear, activation: str | None) -> None:
+    def __init__(self, product: Product, activation: str | None) -> None:
         super().__init__()
         self.product, self.activation = product, activation
 
@@ -55,9 +104,9 @@ class Recurrent(nn.Module):
         size: number of values in each.
     """
 
-    product: nn.Linear | nn.Identity
+    product: Product | nn.Identity
 
-    def __init__(self, product: nn.Linear, recurrent: nn.Linear, kind: str, memory: Mapping[str, str]) -> None:
+    def __init__(self, product: Product, recurrent: Product, kind: str, memory: Mapping[str, str]) -> None:
         super().__init__()
         self.product, self.recurrent, self.kind, self.memory = product, recurrent, kind, memory
         self.size = recurrent.in_features
@@ -86,7 +135,7 @@ class LayeredPolicy(nn.Module):
             for layers in (architecture.shared, architecture.actor, architecture.critic)
         )
         begins = self.shared[:1] or [way[0] for way in (self.actor, self.critic) if way]
-        products = [begin.product for begin in begins if isinstance(begin.product, nn.Linear)]
+        products = [begin.product for begin in begins if isinstance(begin.product, Product)]
         self.first = products[0] if len(products) == 1 else _side_by_side(products, len(architecture.trunks) > 1)
         self._sizes = [product.out_features for product in products]
         for begin in begins:
@@ -172,34 +221,66 @@ def _follow(layers: Sequence[Dense | Recurrent], given: Tensor, memory: Memory, 
 def _layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> Dense | Recurrent:
     """Return a layer with the weights of a checkpoint."""
     if layer.kind not in GATES:
-        return Dense(_linear(*_weights(layer.module, tensors)), layer.activation)
+        weight, bias = _weights(layer.module, tensors)
+        biased = f"{layer.module}.bias" in tensors
+        return Dense(_product(weight, bias, [_part("dense", weight, biased=biased)]), layer.activation)
+    size = tensors[f"{layer.module}.weight_hh_l{layer.depth}"].shape[1]
     product, recurrent = (
-        _linear(*(_tensor(tensors[f"{layer.module}.{what}_{of}_l{layer.depth}"]) for what in ("weight", "bias")))
-        for of in ("ih", "hh")
+        _product(weight, bias, [_part(layer.kind, weight, size)])
+        for weight, bias in (
+            (_tensor(tensors[f"{layer.module}.{what}_{of}_l{layer.depth}"]) for what in ("weight", "bias"))
+            for of in ("ih", "hh")
+        )
     )
     return Recurrent(product, recurrent, layer.kind, layer.memory)
 
 
 def _convolutions(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> list[nn.Conv2d]:
     """Return the convolutions of all trunks side by side; the first one's weights contain the observation's scale."""
-    found = []
+    found: list[nn.Conv2d] = []
     for depth, (stride, padding) in enumerate(zip(architecture.strides, architecture.paddings, strict=True)):
-        each = [_weights(trunk[depth], tensors) for trunk in architecture.trunks]
+        modules = [trunk[depth] for trunk in architecture.trunks]
+        each = [_weights(module, tensors) for module in modules]
         # All trunks see the same observation, but each one's later layers see its own values only.
         weights = [weight for weight, _ in each]
+        scale = architecture.scale if depth == 0 else 1.0
         weight = torch.cat(weights) * architecture.scale if depth == 0 else _blocks(weights)
+        parts = [
+            _part("convolution", one, scale=scale, biased=f"{module}.bias" in tensors)
+            for module, one in zip(modules, weights, strict=True)
+        ]
         outputs, inputs, *kernel = weight.shape
-        convolution = nn.Conv2d(inputs, outputs, (kernel[0], kernel[1]), stride, padding)
+        convolution = Convolution(inputs, outputs, (kernel[0], kernel[1]), stride, padding)
+        convolution.parts = _moved(parts, depth > 0)
         _load(convolution, weight, torch.cat([bias for _, bias in each]))
         found.append(convolution)
     return found
 
 
-def _side_by_side(products: Sequence[nn.Linear], apart: bool) -> nn.Linear:
+def _side_by_side(products: Sequence[Product], apart: bool) -> Product:
     """Return one product for several, of the same features, or (``apart``) each of its own part of them."""
     weights = [product.weight.detach() for product in products]
     biases = torch.cat([product.bias.detach() for product in products])
-    return _linear(_blocks(weights) if apart else torch.cat(weights), biases)
+    parts = _moved([part for product in products for part in product.parts], apart)
+    return _product(_blocks(weights) if apart else torch.cat(weights), biases, parts)
+
+
+def _part(kind: str, weight: Tensor, size: int | None = None, scale: float = 1.0, biased: bool = True) -> Part:
+    """Return a layer as the only part of a module; ``size`` is that of a recurrent layer's memory."""
+    outputs, inputs, *_ = weight.shape
+    # Torch's bounds: of dense layers and convolutions by their inputs, of recurrent layers by their memory.
+    bound = (weight[0].numel() if size is None else size) ** -0.5
+    return Part(kind, slice(0, outputs), slice(0, inputs), bound, scale, biased)
+
+
+def _moved(parts: Sequence[Part], apart: bool) -> tuple[Part, ...]:
+    """Return parts below each other, and (``apart``) beside each other."""
+    found, row, column = [], 0, 0
+    for part in parts:
+        height, width = part.outputs.stop - part.outputs.start, part.inputs.stop - part.inputs.start
+        found.append(part._replace(outputs=slice(row, row + height), inputs=slice(column, column + width)))
+        row, column = row + height, column + width * apart
+    return tuple(found)
 
 
 def _blocks(weights: Sequence[Tensor]) -> Tensor:
@@ -224,8 +305,9 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    product = nn.Linear(weight.shape[1], len(weight))
+def _product(weight: Tensor, bias: Tensor, parts: Sequence[Part]) -> Product:
+    product = Product(weight.shape[1], len(weight))
+    product.parts = tuple(parts)
     _load(product, weight, bias)
     return product
 
