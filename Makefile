@@ -4,7 +4,8 @@ CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
-METHODS := $(foreach agent,breakout pong spaceinvaders,results/clips/methods-$(agent)/measures.csv results/clips/objects-$(agent)/measures.csv)
+CLIPS := $(foreach kind,methods objects,$(foreach agent,breakout pong spaceinvaders,$(kind)-$(agent))) demo-breakout whole-breakout
+METHODS := $(CLIPS:%=results/clips/%/measures.csv)
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := run

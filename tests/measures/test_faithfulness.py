@@ -194,7 +194,10 @@ def test_maps_of_the_screen_are_scaled_to_what_the_agent_sees(episode_path: Path
     screen = np.random.default_rng(0).random((210, 160), np.float32)
     expected = screen[35:195].reshape(80, 2, 80, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(on_observation(screen, preprocessing, "screen"), expected, atol=1e-6)
-    assert on_observation(screen, preprocessing, "observation") is screen
+    np.testing.assert_array_equal(on_observation(-screen, preprocessing, "observation"), screen)
+    np.testing.assert_array_equal(
+        on_observation(-screen, preprocessing, "screen"), on_observation(screen, preprocessing, "screen")
+    )
 
 
 def test_pictures_that_a_young_stack_lacks_stay_zeros() -> None:
@@ -311,7 +314,6 @@ def test_map_of_the_one_pixel_that_counts(scene: Scene, tmp_path: Path, output: 
     actor, critic = found["toy", f"F of the actor{words}, black"], found["toy", "F of the critic, black"]
     # The value's change is divided by that at the base, and so is that of advantages.
     assert critic.value == pytest.approx(LARGEST)
-    assert critic.low == pytest.approx(LARGEST), "the wall is the same in all frames"
     assert actor.value == pytest.approx(LARGEST) if output is Q_VALUES else 0.1 < actor.value < LARGEST
     assert (actor.frames, actor.is_method) == (4, True)
     # The map upside down marks a pixel that does not count.
@@ -328,10 +330,8 @@ def test_agent_that_always_does_the_same(scene: Scene, tmp_path: Path) -> None:
     rows, notices = measure_toy(scene, Toy(still), ToyMaker(plain, plain), tmp_path)
     for row in rows:
         assert row.value == 0 if "actor" in row.quantity else np.isnan(row.value)
-    for layer in ("actor", "critic"):
-        assert (
-            f"the {layer} answers the same when all is replaced by black or blur or background: no F there" in notices
-        )
+    assert "the critic answers the same when all is replaced by black or blur or background: no F there" in notices
+    assert not any(line.startswith("the actor") for line in notices), "its F is a number, 0"
 
 
 def test_constant_maps_and_missing_frames_are_said(scene: Scene, tmp_path: Path) -> None:
@@ -423,12 +423,12 @@ def test_bundled_agent_from_its_files_to_a_table_and_a_figure(
         "random pixels",
         "windows: its masks' effects shuffled",
         "windows: what its fill changes",
-        "gradient: it shifted at random",
+        "gradient: shifted at random",
     ]
     assert list(dict.fromkeys(row.quantity for row in rows)) == [
         f"F of the {layer}, {base}" for layer in ("actor", "critic") for base in BASES
     ]
-    assert all(row.low <= row.value <= row.high for row in rows)
+    assert all(np.isfinite(row.value) and np.isnan(row.low) for row in rows), "four frames are too few for an interval"
     assert found["gradient", "F of the critic, blur"].less == pytest.approx(difference)
     assert {of for (of, _), row in found.items() if np.isfinite(row.less)} == {"gradient"}
     by_background = found["windows: what its fill changes", "F of the actor, background"]

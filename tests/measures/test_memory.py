@@ -191,7 +191,8 @@ def test_table_and_figure_are_of_the_curves(breakout: Played, tmp_path: Path) ->
     ]
     for row, array in zip(rows, curves(measured).values(), strict=True):
         assert row.value == pytest.approx(array.mean())
-        assert row.low <= row.value <= row.high
+        assert np.isnan(row.low), "five frames are one block"
+        assert np.isfinite(row.value)
         assert (row.frames, row.is_method) == (5, False)
     assert [axes.get_ylabel() for axes in figure.axes] == ["total variation of the policy", "change of the value"]
     drawn = [line.get_ydata() for axes in figure.axes for line in axes.lines]
