@@ -11,7 +11,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "methods.md"
 CLIPS = ROOT / "results" / "clips"
 BEGIN, END = "<!-- tables: written by `make methods` -->", "<!-- end of tables -->"
-AGENTS = {"breakout": "Breakout", "pong": "Pong", "spaceinvaders": "SpaceInvaders"}
+# Clips by the headings that their tables have.
+CLIPS_OF = {
+    "Breakout": ("methods-breakout", "objects-breakout"),
+    "Pong": ("methods-pong", "objects-pong"),
+    "SpaceInvaders": ("methods-spaceinvaders", "objects-spaceinvaders"),
+    "Breakout, the default run's clip": ("demo-breakout",),
+    "Breakout, the whole episode": ("whole-breakout",),
+}
 
 Rows = list[dict[str, str]]
 
@@ -19,9 +26,9 @@ Rows = list[dict[str, str]]
 def tables(folder: Path) -> str:
     """Return the tables of all agents as Markdown, from the clips in a folder."""
     parts = []
-    for agent, name in AGENTS.items():
-        rows = [*_rows(folder / f"methods-{agent}"), *_rows(folder / f"objects-{agent}")]
-        parts.append(f"### {name}\n")
+    for heading, clips in CLIPS_OF.items():
+        rows = [row for clip in clips for row in _rows(folder / clip)]
+        parts.append(f"### {heading}\n")
         by_measure = {name: [row for row in rows if row["measure"] == name] for name in _unique(rows, "measure")}
         parts += [f"**{name.capitalize()}**\n\n{table(some)}\n" for name, some in by_measure.items()]
     return "\n".join(parts).rstrip()
@@ -50,11 +57,14 @@ def table(rows: Rows) -> str:
 
 
 def cell(row: dict[str, str]) -> str:
-    """Return a number with its interval."""
+    """Return a number with its interval, and the sign of a clear difference from the first method."""
     if not row["value"]:
         return ""
-    value = f"{float(row['value']):.2f}"
-    return f"{value} ({float(row['low']):.2f} to {float(row['high']):.2f})" if row["low"] else value
+    text = f"{float(row['value']):.2f}"
+    if row["low"]:
+        text += f" ({float(row['low']):.2f} to {float(row['high']):.2f})"
+    low, high = (float(row[name] or 0) for name in ("less_low", "less_high"))
+    return text + (" ▲" if low > 0 else " ▼" if high < 0 else "")
 
 
 def _lines(header: list[str], rows: Iterable[list[str]]) -> Iterator[str]:

@@ -15,5 +15,6 @@ with job("page", snakemake.log[0], snakemake.threads, snakemake.params.lineage):
         gains=snakemake.params.gains,
         fps=snakemake.params.fps,
         colours=snakemake.params.colours,
+        taken=[*snakemake.input.of_clip, *snakemake.input.of_methods],
         measures=(snakemake.input.measures, snakemake.input.curves) if snakemake.input.measures else None,
     )

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 import yaml
 from helpers.project import ROOT
+from searchlight.config.families import ClipFamily
 
 ROW = {
     "measure": "objects",
@@ -17,6 +18,8 @@ ROW = {
     "value": "0.5012",
     "low": "0.4",
     "high": "",
+    "less_low": "",
+    "less_high": "",
     "is_method": "True",
 }
 
@@ -49,8 +52,18 @@ def test_page_has_every_method_and_agent_of_its_config(page: ModuleType) -> None
     config = yaml.safe_load((ROOT / "config" / "methods.yaml").read_text(encoding="utf-8"))
     text = Path(page.PAGE).read_text(encoding="utf-8").partition(page.BEGIN)[2].partition(page.END)[0]
     parts = {part.partition("\n")[0]: part for part in text.split("### ")[1:]}
-    assert list(parts) == list(page.AGENTS.values())
-    for agent, name in page.AGENTS.items():
-        for clip in (one for one in config["clips"].values() if one and agent in one["agent"]):
-            for method in clip["methods"]:
-                assert f"| `{method}` |" in parts[name], (agent, method)
+    assert list(parts) == list(page.CLIPS_OF)
+    families = {name: ClipFamily(**family) for name, family in config["clips"].items() if family}
+    clips = {clip: family for name, family in families.items() for clip in family.clips(name)}
+    assert {clip for some in page.CLIPS_OF.values() for clip in some} == clips.keys()
+    for heading, some in page.CLIPS_OF.items():
+        for clip in some:
+            for method in clips[clip].methods:
+                assert f"| `{method}` |" in parts[heading], (clip, method)
+
+
+def test_clear_differences_from_the_first_method_are_marked(page: ModuleType) -> None:
+    given = {**ROW, "low": ""}
+    assert page.cell({**given, "less_low": "0.1", "less_high": "0.2"}) == "0.50 ▲"
+    assert page.cell({**given, "less_low": "-0.2", "less_high": "-0.1"}) == "0.50 ▼"
+    assert page.cell({**given, "less_low": "-0.2", "less_high": "0.1"}) == "0.50"

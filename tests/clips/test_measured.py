@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.measured import save_measured
 from helpers.tables import LINEAGE, write_tables
 from searchlight import measures, registry
-from searchlight.clips.page.measured import read_measures
+from searchlight.clips.page.measured import notices_of, read_measures
 from searchlight.errors import SearchlightError
 from searchlight.measures import Row
 
@@ -51,6 +52,14 @@ def test_methods_stand_above_what_is_no_method(tmp_path: Path) -> None:
     assert first[0] == {"value": 1.0, "low": 0.5, "high": 1.5, **nothing, "frames": 4}
     assert second == [{"value": 0.0, "low": None, "high": None, **nothing, "frames": 3}, None]
     assert found["charts"] == []
+
+
+def test_notices_of_all_stores_are_said_by_measure(tmp_path: Path) -> None:
+    of_clip = save_measured(tmp_path / "clip", {}, notices=["found 4 frames"])
+    of_method = save_measured(tmp_path / "method", {}, method="erase", notices=["1 map is constant", HOSTILE])
+    quiet = save_measured(tmp_path / "quiet", {}, method="other", notices=[])
+    found = notices_of([of_clip, of_method, quiet])
+    assert found == {"memory": ["found 4 frames", "erase: 1 map is constant", f"erase: {HOSTILE}"]}
 
 
 def test_every_measure_has_a_sentence_and_its_place(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ def plan_of(**edits: Any) -> Plan:
     plan.tracked("score", after=["perturb"], only_with="perturbation", scorer=plan.setting("methods/{method}/scorer"))
     of = plan.setting("methods/{method}/of")
     plan.tracked("differentiate", after=["rollout", "background"], only_with="gradient", of=of)
+    without = ["method", "perturbation", "gradient", "window"]
+    measure = plan.setting("measured/{clip}/{measure}")
+    before = ["rollout", "background"]
+    plan.tracked("measure_clip", after=before, only_with="of_clip", without=without, measure=measure)
     plan.tracked("page", after=["score", "differentiate"], gains=plan.setting("methods/{method}/gain"))
     return plan
 
@@ -91,6 +95,21 @@ def test_measure_names_its_parts_and_what_they_use() -> None:
     assert plan.paths("r/{window}", names["faithfulness"]) == ["r/200"]
     assert plan.paths("r/{window}", names["memory"]) == []
     assert set(plan.paths("r/{window}", whole)) == {"r/200"}
+
+
+def test_part_of_a_clip_has_one_lineage_whatever_method_asks_for_it() -> None:
+    def lineages(base: str) -> set[str]:
+        methods = {"erase": DEFAULT["methods"]["erase"], "ig": {"gradient": {"integrated_gradients": {"base": base}}}}
+        clip = {**DEFAULT["clips"]["demo"], "methods": ["erase", "ig"], "measures": ["faithfulness"]}
+        plan = plan_of(methods=methods, clips={"demo": clip})
+        asking: list[dict[str, str]] = [{}, {"method": "erase"}, {"method": "ig"}]
+        return {
+            plan.lineage("measure_clip", plan.names({"clip": "demo", "measure": "faithfulness", **one}))
+            for one in asking
+        }
+
+    assert len(lineages("background")) == 1
+    assert lineages("background") == lineages("mean")
 
 
 def test_clip_without_measures_has_no_paths_of_them() -> None:

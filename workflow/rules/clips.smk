@@ -144,6 +144,8 @@ rule page:
         videos=from_config("results/clips/{clip}/{method}.{layer}.mp4"),
         measures=from_config("results/clips/{measured}/measures.csv"),
         curves=from_config("results/clips/{measured}/measures-by-frame.csv"),
+        of_clip=from_config("results/measures/{clip}/{of_clip}.zarr.zip"),
+        of_methods=from_config("results/measures/{clip}/{method}/{of_method}.zarr.zip"),
     output:
         report(
             "results/clips/{clip}/index.html",

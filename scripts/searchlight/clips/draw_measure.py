@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from searchlight import measures, registry
-from searchlight.clips.tabulate_measures import results_of
+from searchlight.clips.results_of import results_of
 from searchlight.store.files import written_whole
 from searchlight.store.records import mark
 
 # In inches, and pixels an inch.
 SIZE, DENSITY = (9.6, 5.4), 150
+# That colour-blind people can tell apart (Okabe and Ito), and others for more methods.
+_COLOURS = [
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000"),
+    *("#888888", "#332288", "#999933", "#882255", "#44aa99", "#aa4499", "#117733"),
+]
 STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -22,8 +27,7 @@ STYLE: Any = {
     "legend.frameon": False,
     # Names may hold dollar signs.
     "text.parse_math": False,
-    # Blue, amber and others that colour-blind people can tell apart (Okabe and Ito).
-    "axes.prop_cycle": "cycler('color', ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#000000'])",
+    "axes.prop_cycle": f"cycler('color', {_COLOURS})",
 }
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from searchlight import measures, registry
+from searchlight.clips.results_of import results_of
 from searchlight.measures import Results, Row
 from searchlight.store.files import write_text
 from searchlight.store.records import mark
-from searchlight.store.zarr import Reader, load
 
 # Significant digits of numbers in tables.
 DIGITS = 6
@@ -53,21 +52,6 @@ def tabulate_measures(
     ]
     _write(table, COLUMNS, rows)
     _write(curves, ["decision", *columns], lines)
-
-
-@contextmanager
-def results_of(
-    measure: str, of_clip_paths: Iterable[str | Path], of_method_paths: Iterable[str | Path]
-) -> Iterator[Results]:
-    """Open what one measure gave for a clip, among the stores of several measures."""
-    with ExitStack() as stack:
-
-        def opened(paths: Iterable[str | Path]) -> list[Reader]:
-            found = [stack.enter_context(load(path)) for path in paths]
-            return [one for one in found if one.attributes["measure"] == measure]
-
-        of_clip, of_methods = opened(of_clip_paths), opened(of_method_paths)
-        yield Results(of_clip[0] if of_clip else None, {one.attributes["method"]: one for one in of_methods})
 
 
 def _curves(measure: str, results: Results) -> Iterator[tuple[str, dict[int, float]]]:

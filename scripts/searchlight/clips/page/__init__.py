@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from searchlight.clips.page.measured import read_measures
+from searchlight.clips.page.measured import notices_of, read_measures
 from searchlight.config.views import LAYERS, STRIP_HEIGHT
 from searchlight.store.files import read_sealed, write_text
 from searchlight.store.records import mark
@@ -38,6 +38,7 @@ def write_page(
     fps: float,
     colours: Mapping[str, str],
     measures: tuple[str | Path, str | Path] | None = None,
+    taken: Sequence[str | Path] = (),
 ) -> None:
     """Write the page of a clip.
 
@@ -53,6 +54,7 @@ def write_page(
         colours: ``#rrggbb`` of the ``actor`` and the ``critic`` in the layer that shows both; and of what ``raises``
             and what ``lowers`` the output in signed maps.
         measures: the two tables written by ``searchlight.clips.tabulate_measures``; None for a clip without measures.
+        taken: the stores that they were made from, for what these say that a user should know.
 
     Raises:
         SearchlightError: a file is missing or damaged.
@@ -69,7 +71,10 @@ def write_page(
         for name, gain, path in zip(methods, gains, clip_paths, strict=True)
     ]
     if measures is not None:
-        pages_data["measures"] = read_measures(*measures, pages_data["step"])
+        said = notices_of(taken)
+        pages_data["measures"] = [
+            {**one, "notices": said.get(one["name"], [])} for one in read_measures(*measures, pages_data["step"])
+        ]
     blocks = "\n".join(
         f'<script type="text/plain" class="video" data-name="{html.escape(name)}">{_base64(path)}</script>'
         for name, path in embedded.items()

@@ -15,6 +15,7 @@ from typing import Any
 
 from searchlight import measures, registry
 from searchlight.errors import SearchlightError, damaged
+from searchlight.store.zarr import load
 
 TRUTH = {"True": True, "False": False}
 NUMBERS = ("value", "low", "high", "less", "less_low", "less_high")
@@ -48,6 +49,21 @@ def read_measures(table: str | Path, curves: str | Path, steps: Sequence[int]) -
         {"name": name, "about": _sentence(name), **nothing, **tables.get(name, {}), **along.get(name, {})}
         for name in names
     ]
+
+
+def notices_of(paths: Sequence[str | Path]) -> dict[str, list[str]]:
+    """Return what the stores of measures say that a user should know, one line each, by measure.
+
+    Raises:
+        SearchlightError: a store is missing or damaged.
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        with load(path) as store:
+            about = store.attributes
+            prefix = f"{about['method']}: " if "method" in about else ""
+            found.setdefault(about["measure"], []).extend(f"{prefix}{line}" for line in about["notices"])
+    return found
 
 
 def _sentence(measure: str) -> str:
