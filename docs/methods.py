@@ -19,6 +19,10 @@ CLIPS_OF = {
     "Breakout, the default run's clip": ("demo-breakout",),
     "Breakout, the whole episode": ("whole-breakout",),
 }
+# Columns of the measures that have too many for a page; the clips' tables have all.
+COLUMNS = {"objects": "share on", "randomisation": "SSIM of the actor"}
+# Rows that are 0 but for chance in all tables.
+NOTHING = "objects and frames shuffled"
 
 Rows = list[dict[str, str]]
 
@@ -27,11 +31,16 @@ def tables(folder: Path) -> str:
     """Return the tables of all agents as Markdown, from the clips in a folder."""
     parts = []
     for heading, clips in CLIPS_OF.items():
-        rows = [row for clip in clips for row in _rows(folder / clip)]
+        rows = [row for clip in clips for row in _rows(folder / clip) if _is_shown(row)]
         parts.append(f"### {heading}\n")
         by_measure = {name: [row for row in rows if row["measure"] == name] for name in _unique(rows, "measure")}
         parts += [f"**{name.capitalize()}**\n\n{table(some)}\n" for name, some in by_measure.items()]
     return "\n".join(parts).rstrip()
+
+
+def _is_shown(row: dict[str, str]) -> bool:
+    """Return whether a row is on the page."""
+    return COLUMNS.get(row["measure"], "") in row["quantity"] and NOTHING not in row["of"]
 
 
 def _unique(rows: Rows, column: str) -> list[str]:
