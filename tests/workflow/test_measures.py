@@ -161,7 +161,6 @@ EDITS: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
         {**MAPS, "measure_method": 4, "draw_measure": 4, **SHOWN},
     ),
     "scale": ({"methods__occlusion__scale": "clip"}, {"collect": 1, "render": 1, "page": 1}),
-    "gain": ({"methods__occlusion__gain": 2}, {"render": 1, "page": 1}),
     # Those of the whole episode stay.
     "frames": (
         {"clips__one__frames": [62, 83]},
@@ -197,12 +196,9 @@ FILES: dict[str, dict[str, int]] = {
     f"{PACKAGE}/measures/games/breakout.py": {"measure_clip": 2, "measure_method": 4, "draw_measure": 2, **SHOWN},
     f"{PACKAGE}/measures/games/pong.py": {},
     f"{PACKAGE}/clips/measure_clip.py": {"measure_clip": 4, "measure_method": 8, "draw_measure": 5, **SHOWN},
-    f"{PACKAGE}/clips/measure_method.py": {"measure_method": 8, "draw_measure": 4, **SHOWN},
     f"{PACKAGE}/clips/tabulate_measures.py": SHOWN,
     f"{PACKAGE}/clips/results_of.py": {"draw_measure": 5, **SHOWN},
     f"{PACKAGE}/clips/draw_measure.py": {"draw_measure": 5},
-    "scripts/draw_measure.py": {"draw_measure": 5},
-    f"{PACKAGE}/clips/collect.py": {"collect": 2, "render": 2, "page": 1},
 }
 
 

@@ -602,12 +602,23 @@ def planned_by(script: Path, file: Path) -> dict[str, int]:
     return PLANNED[script.stem] if using else {}
 
 
+# Files that the same scripts use, for the same methods, are planned alike: of so many of them there is a row, and of
+# those that are run for real.
+ALIKE = 2
+
+
 def modules() -> dict[str, Edit]:
-    """Return a row for each file of scripts/: an edit plans what the scripts plan that use it."""
+    """Return rows of files of scripts/: an edit plans what the scripts plan that use it."""
     scripts, rows = ROOT / "scripts", {}
+    alike: Counter[tuple[tuple[str, ...], ...]] = Counter()
     for path in sorted(path for kind in ("*.py", "*.html") for path in scripts.rglob(kind)):
-        using = [planned_by(script, path) for script in sorted(scripts.glob("*.py"))]
+        every = sorted(scripts.glob("*.py"))
         name = path.relative_to(scripts).as_posix()
+        users = tuple(tuple(method for method in METHODS if uses(script, path, method)) for script in every)
+        alike[users] += 1
+        if alike[users] > ALIKE and name not in BUNDLED_FILES:
+            continue
+        using = [planned_by(script, path) for script in every]
         # A job that two scripts plan counts once.
         planned = dict(reduce(or_, map(Counter, using), Counter()))
         then = MINE_BLOCKS if planned.get("rollout") else {}
