@@ -110,8 +110,8 @@ def test_frames_to_the_end_of_the_episode(given: Any, frames: tuple[int, int | s
     ("given", "read"),
     [
         ([], {}),
-        (["memory"], {"memory": {"scales": [0.0, 0.5], "frames": 300}}),
-        ([{"Memory": {"scales": [1]}}], {"memory": {"scales": [1.0], "frames": 300}}),
+        (["memory"], {"memory": {"scales": [0.0, 0.5], "frames": None}}),
+        ([{"Memory": {"scales": [1]}}], {"memory": {"scales": [1.0], "frames": None}}),
         ({"memory": {"frames": 7}}, {"memory": {"scales": [0.0, 0.5], "frames": 7}}),
     ],
     ids=str,

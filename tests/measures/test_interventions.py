@@ -16,7 +16,8 @@ from searchlight.agents.policy import Q_VALUES
 from searchlight.agents.policy_file import load_policy
 from searchlight.agents.rollout import play_episode
 from searchlight.errors import SearchlightError
-from searchlight.measures import Measured, interventions
+from searchlight.measures import Measured, Row, interventions
+from searchlight.measures._drawn_interventions import _said
 from searchlight.measures._interventions import Interventions
 from searchlight.measures._regions import Regions
 from searchlight.measures._twin import Twin
@@ -107,6 +108,13 @@ def test_moves_that_do_not_take_are_counted_and_left_out(pong: tuple[Any, Reader
     now, *moved = measured.variables["example_box"].data[0].tolist()
     assert now[0] >= 0
     assert any(box[0] >= 0 for box in moved)
+
+
+def test_title_has_an_interval_only_where_there_is_one() -> None:
+    row = Row("erase", "rank correlation", 0.456, 0.4, 0.5)
+    assert _said("a$b$", row) == "a$b$: 0.46 (0.40 to 0.50)"
+    assert _said("erase", row._replace(low=np.nan, high=np.nan)) == "erase: 0.46"
+    assert _said("erase", row._replace(value=np.nan)) == "erase: none"
 
 
 def test_frames_before_the_first_act_are_left_out(episode: Reader) -> None:

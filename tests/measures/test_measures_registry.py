@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from itertools import pairwise
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from searchlight import measures, registry
 from searchlight.config.arguments import Table
 from searchlight.errors import SearchlightError
-from searchlight.measures import Results, spread
+from searchlight.measures import Results, Scene, spread
 
 MEMBERS = registry.members(measures.FOLDER)
 
@@ -41,6 +41,21 @@ def test_member_has_what_the_interface_says(member: ModuleType) -> None:
     assert parameters(member.draw) == ["figure", "results", "rows", "arguments"]
     for name in (*parts, "table", "draw"):
         assert inspect.getdoc(getattr(member, name)), f"{name} has a docstring"
+
+
+@given(st.lists(st.integers(0, 60), unique=True).map(sorted))
+def test_moments_are_read_in_runs_of_consecutive_frames(decisions: list[int]) -> None:
+    read: list[range] = []
+
+    def moments(frames: range) -> Any:
+        read.append(frames)
+        yield from frames
+
+    scene = Scene(Any, SimpleNamespace(moments=moments), Any, range(61), "clips.demo")  # type: ignore[arg-type]
+    assert [*scene.moments(decisions)] == decisions
+    assert all(0 < len(frames) <= measures.RUN for frames in read)
+    for one, other in pairwise(read):
+        assert other.start > one.stop or len(one) == measures.RUN, "a run ends at a gap, or is full"
 
 
 def test_member_s_options_are_of_their_kind(member: ModuleType) -> None:

@@ -548,6 +548,7 @@ BUNDLED_FILES = {
     "searchlight/config/consistency.py": "blocks",
     "searchlight/config/families.py": "blocks",
     "searchlight/config/agents.py": "blocks",
+    "searchlight/config/chapters.py": "blocks",
     "searchlight/config/methods.py": "blocks",
     "searchlight/config/models.py": "blocks",
     "searchlight/config/registered.py": "blocks",

@@ -140,9 +140,17 @@ class Plan:
         if perturbation is not None:
             found = fills.window(self._settings.perturbations[perturbation].fill)
             window = None if found is None else str(found)
-        return Names(
-            *(clip, agent, seed, method, perturbation, window, gradient),
-            *(measure, of_clip, of_method, measured, uses_maps, uses_frames),
+        return names._replace(
+            agent=agent,
+            seed=seed,
+            perturbation=perturbation,
+            window=window,
+            gradient=gradient,
+            of_clip=of_clip,
+            of_method=of_method,
+            measured=measured,
+            uses_maps=uses_maps,
+            uses_frames=uses_frames,
         )
 
     def each(self, names: Names, fields: Iterable[str] = ("method",)) -> list[Names]:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from searchlight.store.zarr import Reader, Variable
 
 FOLDER = "measures"
+# The row of a map that says nothing but how large things are.
+UNIFORM = "the same everywhere"
+# Consecutive frames that are read together.
+RUN = 16
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,14 @@ class Scene:
     key: str
 
     def moments(self, decisions: Sequence[int]) -> Iterator[Moment]:
-        """Yield the moments of some decisions."""
-        for decision in decisions:
-            yield from self.recorded.moments(range(decision, decision + 1))
+        """Yield the moments of some decisions, in order; consecutive ones are read in runs."""
+        start = 0
+        while start < len(decisions):
+            stop = start + 1
+            while stop < min(len(decisions), start + RUN) and decisions[stop] == decisions[stop - 1] + 1:
+                stop += 1
+            yield from self.recorded.moments(range(decisions[start], decisions[stop - 1] + 1))
+            start = stop
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def draw_numbers(axes: Axes, rows: Sequence[Row], names: Sequence[str], colour_o
         inside = colour if row.is_method else "white"
         axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6)
         axes.plot(row.value, place, "o", color=colour, markersize=6, markerfacecolor=inside)
-    axes.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("F of the actor")

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from scipy.stats import rankdata
 
 from searchlight.measures import Results, Row
-from searchlight.measures._interventions import LAYERS, effects, saliency
+from searchlight.measures._interventions import COMPARED, effects, saliency
 from searchlight.measures._regions import listed
 from searchlight.measures.games import Box
 from searchlight.store.zarr import Reader
@@ -40,7 +40,7 @@ def draw_interventions(figure: Figure, results: Results, rows: Sequence[Row]) ->
         _frame(figure.add_subplot(grid[:, 0]), store, colours)
     held = {(row.of, row.quantity): row for row in rows}
     pooled = f"pooled over {listed(moved)}" if len(moved) > 1 else moved[0]
-    for place, (layer, kind) in enumerate(LAYERS.items()):
+    for place, (layer, kind) in enumerate(COMPARED.items()):
         effect, _ = effects(store, kind)
         of_methods = {name: saliency(one, store, layer) for name, one in methods.items()}
         axes = figure.add_subplot(grid[place, 1])
@@ -52,7 +52,7 @@ def draw_interventions(figure: Figure, results: Results, rows: Sequence[Row]) ->
         for index, (name, values) in enumerate(of_methods.items()):
             axes = figure.add_subplot(grid[place, 2 + index])
             _points(axes, values, effect, colours)
-            axes.set_title(_said(name, held[name, f"{layer}'s rank correlation, {pooled}"]), parse_math=False)
+            axes.set_title(_said(name, held[name, f"{layer}'s rank correlation, {pooled}"]))
             axes.set_xlabel(f"{layer}'s saliency on it")
             axes.set_ylabel(f"moving it changes the {kind}" if index == 0 else "")
 
@@ -100,7 +100,7 @@ def _bars(axes: Axes, parts: Mapping[str, np.ndarray], moved: Sequence[str]) -> 
         shares = means / total if total > 0 else np.full(len(means), np.nan)
         places = np.arange(len(moved)) + (index - (len(parts) - 1) / 2) * height
         colour = EFFECT_COLOUR if name == EFFECT else f"C{index - 1}"
-        label = EFFECT if name == EFFECT else f"saliency by {name}".replace("$", r"\$")
+        label = EFFECT if name == EFFECT else f"saliency by {name}"
         axes.barh(places, np.nan_to_num(shares), 0.9 * height, color=colour, label=label)
         for place, share in zip(places, shares, strict=True):
             said, end = (f"{share:.0%}", share) if np.isfinite(share) else ("none", 0)
@@ -135,6 +135,8 @@ def _points(axes: Axes, values: np.ndarray, effect: np.ndarray, colours: Mapping
 
 
 def _said(method: str, row: Row) -> str:
-    """Return a title: a method's rank correlation, with its interval."""
-    said = f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})" if np.isfinite(row.value) else "none"
+    """Return a title: a method's rank correlation, with its interval where it has one."""
+    said = f"{row.value:.2f}" if np.isfinite(row.value) else "none"
+    if np.isfinite(row.low):
+        said += f" ({row.low:.2f} to {row.high:.2f})"
     return f"{method}: {said}"

@@ -16,7 +16,7 @@ from searchlight.saliency.recorded import Moment
 from searchlight.store.zarr import Reader, Variable
 
 # What the maps of each layer are compared with.
-LAYERS = {"actor": "policy", "critic": "value"}
+COMPARED = {"actor": "policy", "critic": "value"}
 
 
 class _Effect(NamedTuple):
@@ -93,7 +93,7 @@ class Interventions:
             self._time,
             {**self._variables(found), **self._example(found)},
             {"moved": list(found)},
-            [*said, *(_took(name, of_object) for name, of_object in found.items())],
+            [*said, *(line for name, of_object in found.items() for line in _took(name, of_object))],
         )
 
     def _repeats(self, moment: Moment) -> bool:
@@ -178,7 +178,10 @@ def saliency(of_method: Reader, of_clip: Reader, layer: str) -> np.ndarray:
     return np.stack([of_method.read(f"{plain(name)}_{layer}") for name in of_clip.attributes["moved"]])
 
 
-def _took(name: str, found: Sequence[_Effect]) -> str:
+def _took(name: str, found: Sequence[_Effect]) -> list[str]:
+    """Return a line about an object's moves, if some did not take or some frames have none."""
     tried, took = sum(one.tried for one in found), sum(one.took for one in found)
     frames = sum(one.took > 0 for one in found)
-    return f"{name}: {took} of {tried} moves took, in {frames} of {len(found)} frames"
+    if took == tried and frames == len(found):
+        return []
+    return [f"{name}: {took} of {tried} moves took, in {frames} of {len(found)} frames"]

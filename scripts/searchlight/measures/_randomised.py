@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from searchlight.agents.networks._layers import Convolution, Product
+from searchlight.agents.networks._parts import Convolution, Product
 from searchlight.agents.policy import Policy, channels_first
 from searchlight.errors import SearchlightError, one_line
 

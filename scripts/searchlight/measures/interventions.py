@@ -8,7 +8,7 @@ from pydantic import Field
 
 from searchlight.config.arguments import Int, PositiveInt, Table
 from searchlight.lazy import numpy as np
-from searchlight.measures import Measured, MethodScene, Results, Row, Scene, spread
+from searchlight.measures import UNIFORM, Measured, MethodScene, Results, Row, Scene, spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 FRAMES = "clip"
 USES_OBJECTS = True
-# The row of a map that says nothing but how large objects are.
-UNIFORM = "the same everywhere"
 # Permutations of the shuffled rows.
 _SHUFFLES = 200
 
@@ -80,13 +78,13 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
     """Return the effects of moving each object, and their rank correlations with the saliency on it."""
-    from searchlight.measures._interventions import LAYERS, effects, saliency
+    from searchlight.measures._interventions import COMPARED, effects, saliency
     from searchlight.measures._regions import listed
     from searchlight.measures._statistics import Samples
 
     store = results.any
     moved, samples, rows = store.attributes["moved"], Samples(store.read("time").tolist()), []
-    for layer, kind in LAYERS.items():
+    for layer, kind in COMPARED.items():
         found, words = effects(store, kind)
         for name, effect in zip(moved, found, strict=True):
             count = int(np.isfinite(effect).sum())

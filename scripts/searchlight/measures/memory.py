@@ -49,7 +49,9 @@ class Arguments(Table):
         Allowed("a list of numbers from 0 to 1000, at least one"),
         AfterValidator(_each_once),
     ] = Field((0.0, 0.5), description="What the memory is multiplied by.")
-    frames: PositiveInt = Field(300, description="Up to how many of the clip's frames are measured, evenly spread.")
+    frames: PositiveInt | None = Field(
+        None, description="Up to how many of the clip's frames are measured, evenly spread. Without it: all."
+    )
 
 
 def of_clip(scene: Scene, arguments: Arguments) -> Measured:
@@ -62,7 +64,8 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
     from searchlight.saliency.recorded import check_recorded
     from searchlight.store.zarr import Variable
 
-    time, output = spread(scene.frames, arguments.frames), scene.policy.output
+    asked, output = arguments.frames or len(scene.frames), scene.policy.output
+    time = spread(scene.frames, asked)
     stacked = scene.recorded.preprocessing.stack > 1
     if not scene.policy.initial_memory() and not stacked:
         raise SearchlightError(
@@ -95,8 +98,7 @@ def of_clip(scene: Scene, arguments: Arguments) -> Measured:
         for layer, words, numbers in (("policy", named(output), policy), ("value", "change of the value", value)):
             array, about = curve(f"{name}: {words}", numbers)
             variables[f"{plain}_{layer}"] = Variable(("time",), array, {**about, "of": name, "quantity": words})
-    fewer = len(time) < arguments.frames
-    notices = [f"found {len(time)} frames, fewer than the {arguments.frames} asked for"] if fewer else []
+    notices = [f"found {len(time)} frames, fewer than the {asked} asked for"] if len(time) < asked else []
     return Measured(time, variables, notices=notices)
 
 

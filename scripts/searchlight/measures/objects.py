@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from searchlight.config.arguments import Int, Table
 from searchlight.lazy import numpy as np
-from searchlight.measures import Measured, MethodScene, Results, Row, Scene
+from searchlight.measures import UNIFORM, Measured, MethodScene, Results, Row, Scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from searchlight.saliency.recorded import Moment
 
 FRAMES = "clip"
 USES_OBJECTS = True
 USES_MAPS = True
-UNIFORM = "the same everywhere"
 # What is measured of each map and object, by the word in the table.
 _KINDS = ("share", "density", "hits")
-# Frames that are read at a time.
-_RUN = 16
 
 
 class Arguments(Table):
@@ -82,7 +77,7 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
     regions, space = Regions(scene, "objects"), scene.space
     found: dict[tuple[str, str], list[float]] = {}
     zero = dict.fromkeys(MAPS, 0)
-    for moment in _moments(scene):
+    for moment in scene.moments(scene.frames):
         images = {
             layer: regions.seen(np.abs(image), space) for layer, image in zip(MAPS, scene.maps(moment), strict=True)
         }
@@ -109,12 +104,6 @@ def of_method(scene: MethodScene, arguments: Arguments) -> Measured:
         if number
     ]
     return Measured(list(scene.frames), variables, notices=notices)
-
-
-def _moments(scene: Scene) -> Iterator[Moment]:
-    """Yield the moments of all frames, which are read in runs, because each chunk of a store holds many frames."""
-    for start in range(0, len(scene.frames), _RUN):
-        yield from scene.recorded.moments(scene.frames[start : start + _RUN])
 
 
 def table(results: Results, arguments: Arguments) -> list[Row]:
@@ -169,7 +158,7 @@ def _bars(axes: Axes, layer: str, names: list[str], rows: list[Row], methods: li
         values = np.array([row.value for row in found])
         reach = np.abs(np.array([[row.value - row.low, row.high - row.value] for row in found]).T)
         colour = "#b8b8b8" if of == UNIFORM else f"C{index}"
-        axes.barh(places, values, 0.9 * height, color=colour, label=of.replace("$", r"\$"))
+        axes.barh(places, values, 0.9 * height, color=colour, label=of)
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor="#333333", elinewidth=0.8, capsize=1.5)
         for place, value, right in zip(places, values, values + reach[1], strict=True):
             if np.isfinite(value):

@@ -8,7 +8,6 @@ the two. The first products of actor and critic become one in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from searchlight.agents.networks import _cells
 from searchlight.agents.networks._convolutional import Architecture, Layer
 from searchlight.agents.networks._files import GATES
+from searchlight.agents.networks._parts import Convolution, Part, Product, moved, part_of
 from searchlight.agents.policy import LOGITS, Memory, Output
 from searchlight.errors import SearchlightError
 
@@ -29,54 +29,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "silu": nn.functional.silu,
 }
-
-
-class Part(NamedTuple):
-    """A layer of a checkpoint within a module that may hold several side by side: how it is drawn anew.
-
-    Attributes:
-        kind: ``convolution``, ``dense``, ``lstm`` or ``gru``.
-        outputs, inputs: its rows and columns of the module's weights.
-        bound: torch draws a new layer of this kind and size from -bound to bound.
-        scale: factor of its weights, which hold the observation's scale.
-        biased: whether it has a bias.
-    """
-
-    kind: str
-    outputs: slice
-    inputs: slice
-    bound: float
-    scale: float = 1.0
-    biased: bool = True
-
-
-class Convolution(nn.Conv2d):
-    """A convolution of one or more parts; weights between parts are zero."""
-
-    parts: tuple[Part, ...] = ()
-
-    def reset_parameters(self) -> None:
-        """Draw each part anew as torch does; without parts, nothing is drawn."""
-        _draw(self.weight, self.bias, self.parts)
-
-
-class Product(nn.Linear):
-    """A product of one or more parts; where they have features of their own, weights between them are zero."""
-
-    parts: tuple[Part, ...] = ()
-
-    def reset_parameters(self) -> None:
-        """Draw each part anew as torch does; without parts, nothing is drawn."""
-        _draw(self.weight, self.bias, self.parts)
-
-
-@torch.no_grad()
-def _draw(weight: Tensor, bias: Tensor | None, parts: Sequence[Part]) -> None:
-    for part in parts:
-        limit = part.bound * part.scale
-        weight[part.outputs, part.inputs].uniform_(-limit, limit)
-        if bias is not None and part.biased:
-            bias[part.outputs].uniform_(-part.bound, part.bound)
 
 
 class Dense(nn.Module):
@@ -223,10 +175,10 @@ def _layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> Dense | Recurrent
     if layer.kind not in GATES:
         weight, bias = _weights(layer.module, tensors)
         biased = f"{layer.module}.bias" in tensors
-        return Dense(_product(weight, bias, [_part("dense", weight, biased=biased)]), layer.activation)
+        return Dense(_product(weight, bias, [part_of("dense", weight, biased=biased)]), layer.activation)
     size = tensors[f"{layer.module}.weight_hh_l{layer.depth}"].shape[1]
     product, recurrent = (
-        _product(weight, bias, [_part(layer.kind, weight, size)])
+        _product(weight, bias, [part_of(layer.kind, weight, size)])
         for weight, bias in (
             (_tensor(tensors[f"{layer.module}.{what}_{of}_l{layer.depth}"]) for what in ("weight", "bias"))
             for of in ("ih", "hh")
@@ -246,12 +198,12 @@ def _convolutions(architecture: Architecture, tensors: Mapping[str, np.ndarray])
         scale = architecture.scale if depth == 0 else 1.0
         weight = torch.cat(weights) * architecture.scale if depth == 0 else _blocks(weights)
         parts = [
-            _part("convolution", one, scale=scale, biased=f"{module}.bias" in tensors)
+            part_of("convolution", one, scale=scale, biased=f"{module}.bias" in tensors)
             for module, one in zip(modules, weights, strict=True)
         ]
         outputs, inputs, *kernel = weight.shape
         convolution = Convolution(inputs, outputs, (kernel[0], kernel[1]), stride, padding)
-        convolution.parts = _moved(parts, depth > 0)
+        convolution.parts = moved(parts, depth > 0)
         _load(convolution, weight, torch.cat([bias for _, bias in each]))
         found.append(convolution)
     return found
@@ -261,26 +213,8 @@ def _side_by_side(products: Sequence[Product], apart: bool) -> Product:
     """Return one product for several, of the same features, or (``apart``) each of its own part of them."""
     weights = [product.weight.detach() for product in products]
     biases = torch.cat([product.bias.detach() for product in products])
-    parts = _moved([part for product in products for part in product.parts], apart)
+    parts = moved([part for product in products for part in product.parts], apart)
     return _product(_blocks(weights) if apart else torch.cat(weights), biases, parts)
-
-
-def _part(kind: str, weight: Tensor, size: int | None = None, scale: float = 1.0, biased: bool = True) -> Part:
-    """Return a layer as the only part of a module; ``size`` is that of a recurrent layer's memory."""
-    outputs, inputs, *_ = weight.shape
-    # Torch's bounds: of dense layers and convolutions by their inputs, of recurrent layers by their memory.
-    bound = (weight[0].numel() if size is None else size) ** -0.5
-    return Part(kind, slice(0, outputs), slice(0, inputs), bound, scale, biased)
-
-
-def _moved(parts: Sequence[Part], apart: bool) -> tuple[Part, ...]:
-    """Return parts below each other, and (``apart``) beside each other."""
-    found, row, column = [], 0, 0
-    for part in parts:
-        height, width = part.outputs.stop - part.outputs.start, part.inputs.stop - part.inputs.start
-        found.append(part._replace(outputs=slice(row, row + height), inputs=slice(column, column + width)))
-        row, column = row + height, column + width * apart
-    return tuple(found)
 
 
 def _blocks(weights: Sequence[Tensor]) -> Tensor:
