@@ -114,7 +114,7 @@ def test_title_has_an_interval_only_where_there_is_one() -> None:
     row = Row("erase", "rank correlation", 0.456, 0.4, 0.5)
     assert _said("a$b$", row) == "a$b$: 0.46 (0.40 to 0.50)"
     assert _said("erase", row._replace(low=np.nan, high=np.nan)) == "erase: 0.46"
-    assert _said("erase", row._replace(value=np.nan)) == "erase: none"
+    assert _said("erase", Row("erase", "rank correlation", np.nan)) == "erase: none"
 
 
 def test_frames_before_the_first_act_are_left_out(episode: Reader) -> None:
