@@ -17,7 +17,9 @@ from helpers.small import edited
 
 pytestmark = pytest.mark.workflow
 
-CONFIG = edited(("clips/small/frames", [10, 20]), ("clips/small/methods", ["occlusion"]))
+CONFIG = edited(
+    ("clips/small/frames", [10, 20]), ("clips/small/methods", ["occlusion"]), ("clips/small/measures", ["objects"])
+)
 BLOCK = "results/saliency/breakout/seed-1/occlusion/1.zarr.zip"
 RESPONSES = "results/responses/breakout/seed-1/window/1.zarr.zip"
 # Snakemake, whose Slurm plugin asks for the queue every second. The plugin waits ten seconds longer each time.
@@ -124,7 +126,7 @@ def resources(project: Project, attempt: int) -> dict[str, dict[str, int]]:
 
 def test_every_attempt_asks_for_twice_the_resources(finished: Project) -> None:
     first = resources(finished, 1)
-    assert len(first) == 10
+    assert len(first) == 14
     for attempt, factor in ((2, 2), (3, 4)):
         assert resources(finished, attempt) == {
             rule: {name: factor * value for name, value in asked.items()} for rule, asked in first.items()
@@ -157,8 +159,8 @@ def test_run_on_slurm_equals_local_run(slurm: LocalSlurm, finished: Project, tmp
     run = Run(project, slurm, **elsewhere)
     status, output = run.finish()
     assert status == 0, output
-    # Four Slurm jobs: the episode with its background, the blocks, the gameplay, the clip.
-    assert list(run.jobs().values()) == ["COMPLETED"] * 4
+    # Five Slurm jobs: the episode with its background, the blocks, the gameplay, the measure, the clip.
+    assert list(run.jobs().values()) == ["COMPLETED"] * 5
     assert contents(project) == contents(finished)
     assert not list(temporary.iterdir())
     assert (project.folder / ".snakemake" / "cache").is_dir()
